@@ -1,0 +1,17 @@
+//! What to run, as values that cannot contradict themselves.
+//!
+//! `config/` makes them from text; a Rust program may make them directly.
+
+mod application;
+mod health;
+mod port;
+mod process;
+mod run;
+mod stop;
+
+pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention};
+pub use health::HealthSpec;
+pub use port::{InvalidPortRange, PortRange};
+pub use process::{CommandSpec, DeployStrategy, ProcessPolicy, ProcessSpec};
+pub use run::{Command, Readiness, RunSpec};
+pub use stop::{Hooks, KillAfter, StopSpec, StopWith};

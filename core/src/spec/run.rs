@@ -1,0 +1,83 @@
+//! A process as it is run: every placeholder filled in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::restart::RestartPolicy;
+
+use super::StopSpec;
+
+/// What a supervisor runs and how it ends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSpec {
+    /// What to run.
+    pub command: Command,
+    /// Where.
+    pub cwd: PathBuf,
+    /// Environment variables, on top of those of this program.
+    pub env: BTreeMap<String, String>,
+    /// How it is stopped.
+    pub stop: StopSpec,
+    /// What follows when it exits unasked.
+    pub restart: RestartPolicy,
+    /// When it counts as started.
+    pub readiness: Readiness,
+    /// How many of its last lines are kept; older ones are dropped.
+    pub output_lines_max: u32,
+}
+
+impl RunSpec {
+    /// Runs `command` in `cwd`, with every default.
+    #[must_use]
+    pub fn new(command: Command, cwd: impl Into<PathBuf>) -> Self {
+        Self {
+            command,
+            cwd: cwd.into(),
+            env: BTreeMap::new(),
+            stop: StopSpec::default(),
+            restart: RestartPolicy::default(),
+            readiness: Readiness::WhenSpawned,
+            output_lines_max: 50,
+        }
+    }
+}
+
+/// A command whose placeholders are filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+    /// A program and its arguments, run without a shell. The program is looked up in `PATH` when it holds no `/`.
+    Exec {
+        /// The program.
+        program: String,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+}
+
+impl fmt::Display for Command {
+    /// For people and status, not for a shell: an argument with spaces is not quoted.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shell(line) => f.write_str(line),
+            Self::Exec { program, args } => {
+                f.write_str(program)?;
+                args.iter().try_for_each(|arg| write!(f, " {arg}"))
+            }
+        }
+    }
+}
+
+/// When a process counts as started. Until then its exit is a failed start, and is not followed by a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// When it has a pid.
+    WhenSpawned,
+    /// When it has run this long.
+    AfterUptime(Duration),
+    /// When somebody says so, usually a health check.
+    WhenConfirmed,
+}

@@ -1,0 +1,2 @@
+//! The rollcore daemon.
+fn main() {}

@@ -1,0 +1,12 @@
+//! `require "rollcore"`: for now, which version it is.
+#![allow(unsafe_code)]
+
+use mlua::prelude::{Lua, LuaResult, LuaTable};
+
+/// What `require "rollcore_lua"` returns: a table with `version()`.
+#[mlua::lua_module]
+fn rollcore_lua(lua: &Lua) -> LuaResult<LuaTable> {
+    let module = lua.create_table()?;
+    module.set("version", lua.create_function(|_, ()| Ok(env!("CARGO_PKG_VERSION")))?)?;
+    Ok(module)
+}
