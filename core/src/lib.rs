@@ -1,6 +1,7 @@
 //! Zero-downtime rollouts as a library.
 
 // floor 0: words
+mod event;
 mod exit;
 mod id;
 mod report;
@@ -13,6 +14,9 @@ mod template;
 // floor 2: hands
 mod clock;
 
+pub use event::{
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+};
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
