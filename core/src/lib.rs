@@ -1,6 +1,7 @@
 //! Zero-downtime rollouts as a library.
 
 // floor 0: words
+mod event;
 mod exit;
 mod id;
 mod report;
@@ -9,9 +10,13 @@ mod time;
 // floor 1: decisions
 mod restart;
 mod spec;
+mod template;
 // floor 2: hands
 mod clock;
 
+pub use event::{
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+};
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
@@ -20,7 +25,8 @@ pub use id::{
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason, StopReport,
 };
-pub use restart::RestartPolicy;
+pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use spec::*;
 pub use step::{Step, Undo};
+pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};
