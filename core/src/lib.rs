@@ -11,6 +11,7 @@ mod restart;
 mod spec;
 // floor 2: hands
 mod clock;
+mod supervisor;
 
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use id::{
@@ -23,4 +24,5 @@ pub use report::{
 pub use restart::RestartPolicy;
 pub use spec::*;
 pub use step::{Step, Undo};
+pub use supervisor::ProcessReport;
 pub use time::{Epoch, Instant, WallTime};
