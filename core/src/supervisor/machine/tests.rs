@@ -1,8 +1,9 @@
 //! Made-up time, made-up children.
 
 use super::*;
+use crate::report::{AfterExit, HookProblem};
 use crate::restart::RestartPolicy;
-use crate::spec::{Command, Hooks, StopSpec};
+use crate::spec::{Command, Hooks, KillAfter, StopSpec, StopWith};
 
 const SECOND: Duration = Duration::from_secs(1);
 const T0: Instant = Instant::from_origin(Duration::from_secs(100));
