@@ -9,6 +9,7 @@ mod time;
 // floor 1: decisions
 mod restart;
 mod spec;
+mod template;
 // floor 2: hands
 mod clock;
 mod supervisor;
@@ -21,8 +22,9 @@ pub use id::{
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason, StopReport,
 };
-pub use restart::RestartPolicy;
+pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use spec::*;
 pub use step::{Step, Undo};
 pub use supervisor::ProcessReport;
+pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};
