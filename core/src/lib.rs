@@ -9,10 +9,14 @@ mod step;
 mod time;
 // floor 1: decisions
 mod restart;
+mod rollout;
 mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod supervisor;
+// floor 3: conductors
+pub mod simulate;
 
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
@@ -26,7 +30,9 @@ pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason, StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
+pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
+pub use supervisor::ProcessReport;
 pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::id::{InstanceId, Pid, ReleaseId, Revision, Seq};
-use crate::report::{HookProblem, OutputLine, StartReason};
+use crate::report::{DrainReport, HookProblem, OutputLine, StartReason};
 use crate::step::{Step, Undo};
 use crate::time::WallTime;
 
@@ -101,8 +101,15 @@ pub enum Event {
     TrafficSwitched {
         /// Where they went before, if anywhere.
         previous: Option<ReleaseId>,
-        /// Where they go now.
+        /// Where they go now; nowhere only when the very first deploy is taken back.
+        release: Option<ReleaseId>,
+    },
+    /// The drain budget was spent, and what was still open was cut. Ours.
+    TrafficCut {
+        /// The release.
         release: ReleaseId,
+        /// What was cut.
+        report: DrainReport,
     },
     /// An old release answered its last request, or ran out of time for it, and its processes are gone.
     ReleaseDrained {

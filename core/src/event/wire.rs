@@ -29,6 +29,7 @@ impl Event {
             Self::StartupProcessSeen(_) => "release startup process status",
             Self::DeployFailed { .. } => "deploy failed",
             Self::TrafficSwitched { .. } => "traffic switched",
+            Self::TrafficCut { .. } => "traffic cut",
             Self::ReleaseDrained { .. } => "release drained",
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
@@ -73,6 +74,11 @@ impl Event {
             Self::TrafficSwitched { previous, release } => {
                 json!({ "previousReleaseId": previous, "releaseId": release })
             }
+            Self::TrafficCut { release, report } => json!({
+                "releaseId": release,
+                "requests": report.requests_cut,
+                "tunnels": report.tunnels_cut,
+            }),
             Self::RolloutUndone { release }
             | Self::ReleaseDrained { release }
             | Self::ReleaseStopped { release } => json!({ "releaseId": release }),

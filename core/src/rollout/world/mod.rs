@@ -5,6 +5,7 @@
 //! goes before everything.
 
 mod instance;
+mod events_of;
 mod operation;
 mod release;
 mod restart;
@@ -29,6 +30,7 @@ use super::command::{Action, Answer, Command, Input, Refusal};
 pub use instance::{Instance, Owner};
 pub use release::{Release, ReleaseState};
 
+use events_of::events_of;
 use operation::Operation;
 use retire::Retirement;
 use shutdown::Shutdown;
@@ -128,7 +130,9 @@ impl World {
         instance.apply(change, now);
         let (id, release) = (instance.id.clone(), instance.release.clone());
         let command = instance.run.command.to_string();
-        self.actions.extend(Event::of_change(&id, &release, &command, change).map(Action::Record));
+        for event in events_of(change, &command) {
+            self.record(event.of(id.clone(), release.clone()));
+        }
         self.operation_told(key, change, tail, now);
         if let Change::Stopped(report) = change {
             self.retirement_stopped(key, now);

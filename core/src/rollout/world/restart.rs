@@ -81,7 +81,7 @@ impl World {
             None => self.answer(restart.op, Answer::Restarted(std::mem::take(&mut restart.done))),
             Some(key) => {
                 let process = self.instances[&key].id.clone();
-                self.record(Event::ProcessRestartRequested { process });
+                self.record(Event::RestartRequested { process });
                 if !self.stop_instance(key) {
                     self.start(key, StartReason::Manual);
                 }

@@ -81,7 +81,7 @@ impl World {
             matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Drained(generation))
         };
         let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return false };
-        rollout.note(Progress::Done);
+        self.note(&mut rollout, Progress::Done);
         self.operation = Some(Operation::Rollout(rollout));
         true
     }

@@ -9,6 +9,7 @@ use crate::report::Change;
 use crate::rollout::command::{Action, Answer, DeployRequest, Refusal, RollbackTo};
 use crate::rollout::{Failure, Outcome, Turn, Walk, plan};
 use crate::spec::{Application, RunSpec};
+use crate::step::Undo;
 use crate::time::Instant;
 
 use super::operation::Operation;
@@ -88,21 +89,13 @@ impl Rollout {
         self.waits_for != WaitsFor::Nothing
     }
 
-    pub(super) fn note(&mut self, progress: Progress) {
-        self.waits_for = WaitsFor::Nothing;
-        match progress {
-            Progress::Done => self.walk.succeeded(),
-            Progress::Waits(waits_for) => self.waits_for = waits_for,
-            Progress::Fails(failure) => self.walk.failed(failure),
-        }
-    }
 }
 
 impl World {
     pub(super) fn begin_deploy(&mut self, op: OpId, request: DeployRequest) -> Result<(), Refusal> {
         self.record(Event::DeployStarted {
             release: request.release.clone(),
-            path: request.path.clone(),
+            path: request.path.clone().into(),
             revision: request.revision.clone(),
         });
         self.begin_rollout(op, Verb::Deploy, request);
@@ -117,7 +110,7 @@ impl World {
             revision: Some(target.revision.clone()),
             application: None,
         };
-        self.record(Event::RollbackStarted { release: request.release.clone(), path: request.path.clone() });
+        self.record(Event::RollbackStarted { release: request.release.clone(), path: request.path.clone().into() });
         self.begin_rollout(op, Verb::Rollback, request);
         Ok(())
     }
@@ -195,13 +188,10 @@ impl World {
                 self.begin(&mut rollout, &step, now)
             }
             Turn::Undo(undo) => {
-                if undo != crate::step::Undo::Nothing {
-                    self.record(Event::UndoStarted { release, undo: undo.clone() });
-                }
                 self.begin_undo(&mut rollout, &undo, now)
             }
         };
-        rollout.note(progress);
+        self.note(&mut rollout, progress);
         self.operation = Some(Operation::Rollout(rollout));
     }
 
@@ -225,9 +215,42 @@ impl World {
             _ => None,
         };
         if let Some(progress) = progress {
-            rollout.note(progress);
+            self.note(&mut rollout, progress);
         }
         self.operation = Some(Operation::Rollout(rollout));
+    }
+
+    /// Takes in how far a step or an undo got.
+    pub(super) fn note(&mut self, rollout: &mut Rollout, progress: Progress) {
+        rollout.waits_for = WaitsFor::Nothing;
+        match progress {
+            Progress::Waits(waits_for) => rollout.waits_for = waits_for,
+            Progress::Done => {
+                self.record_undone(rollout);
+                rollout.walk.succeeded();
+            }
+            Progress::Fails(failure) => {
+                self.record_step_failed(rollout, &failure);
+                rollout.walk.failed(failure);
+            }
+        }
+    }
+
+    fn record_undone(&mut self, rollout: &Rollout) {
+        match rollout.walk.turn() {
+            Turn::Undo(undo) if undo != Undo::Nothing => {
+                let release = self.release_mut(rollout.generation).id.clone();
+                self.record(Event::StepUndone { release, undo });
+            }
+            _ => {}
+        }
+    }
+
+    fn record_step_failed(&mut self, rollout: &Rollout, failure: &Failure) {
+        if let Turn::Do(step) = rollout.walk.turn() {
+            let release = self.release_mut(rollout.generation).id.clone();
+            self.record(Event::StepFailed { release, step, error: failure.to_string() });
+        }
     }
 
     fn finish(&mut self, rollout: Rollout, outcome: Outcome, now: Instant) {
@@ -235,10 +258,13 @@ impl World {
             Outcome::Deployed => self.finish_deployed(&rollout, now),
             Outcome::Undone { step, cause } => {
                 let release = self.forget_undone(&rollout, &cause);
+                self.record(Event::RolloutUndone { release: release.clone() });
                 self.answer(rollout.op, Answer::Undone { release, step, cause });
             }
             Outcome::Stuck { step, cause, undo, undo_cause } => {
                 let release = self.leave_stuck(&rollout, &cause);
+                let error = undo_cause.to_string();
+                self.record(Event::RolloutStuck { release: release.clone(), undo: undo.clone(), error });
                 self.answer(rollout.op, Answer::Stuck { release, step, cause, undo, undo_cause });
             }
         }

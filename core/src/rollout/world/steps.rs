@@ -74,7 +74,7 @@ impl World {
                     Ok(ports) => self.keep_ports(&mut rollout, ports),
                     Err(failure) => Progress::Fails(failure),
                 };
-                rollout.note(progress);
+                self.note(&mut rollout, progress);
                 self.operation = Some(Operation::Rollout(rollout));
             }
             (_, Ok(ports)) => self.actions.push(Action::ReturnPorts(ports.into_values().collect())),
@@ -163,13 +163,14 @@ impl World {
             matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Ready(key))
         };
         let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return };
-        rollout.note(match result {
+        let progress = match result {
             Ok(()) => {
                 self.actions.push(Action::ConfirmReady(key));
                 Progress::Done
             }
             Err(failure) => Progress::Fails(failure),
-        });
+        };
+        self.note(&mut rollout, progress);
         self.operation = Some(Operation::Rollout(rollout));
     }
 
