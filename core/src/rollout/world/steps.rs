@@ -187,8 +187,11 @@ impl World {
     }
 
     fn switch(&mut self, rollout: &Rollout, now: Instant) -> Progress {
-        let previous = rollout.previous.and_then(|generation| self.releases.get(&generation));
-        let previous = previous.map(|release| release.id.clone());
+        let previous = rollout.previous.and_then(|generation| self.releases.get_mut(&generation));
+        let previous = previous.map(|release| {
+            release.state = ReleaseState::Draining;
+            release.id.clone()
+        });
         let release = self.release_mut(rollout.generation);
         release.state = ReleaseState::Active;
         release.activated_at = Some(now);

@@ -78,8 +78,11 @@ impl World {
         release.state = ReleaseState::Starting;
         release.drain_started_at = Some(now);
         let undone = release.id.clone();
-        let back = rollout.previous.and_then(|previous| self.releases.get(&previous));
-        let back = back.map(|release| release.id.clone());
+        let back = rollout.previous.and_then(|previous| self.releases.get_mut(&previous));
+        let back = back.map(|release| {
+            release.state = ReleaseState::Active;
+            release.id.clone()
+        });
         self.record(Event::TrafficSwitched { previous: Some(undone), release: back });
         let budget = self.application.proxy.drain_timeout;
         self.actions.push(Action::Drain { generation, budget });
