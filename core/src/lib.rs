@@ -11,8 +11,10 @@ mod restart;
 mod spec;
 // floor 2: hands
 mod clock;
+mod health;
 
 pub use exit::{Exit, Signal, UnknownSignal};
+pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
     UnsafeName,
