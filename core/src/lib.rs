@@ -17,11 +17,13 @@ mod clock;
 mod supervisor;
 // floor 3: conductors
 pub mod simulate;
+mod health;
 
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
 pub use exit::{Exit, Signal, UnknownSignal};
+pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
     UnsafeName,
