@@ -8,12 +8,14 @@ mod report;
 mod step;
 mod time;
 // floor 1: decisions
+mod config;
 mod restart;
 mod spec;
 mod template;
 // floor 2: hands
 mod clock;
 
+pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
