@@ -8,6 +8,7 @@ mod report;
 mod step;
 mod time;
 // floor 1: decisions
+mod config;
 mod restart;
 mod rollout;
 mod spec;
@@ -19,6 +20,7 @@ mod supervisor;
 pub mod simulate;
 mod health;
 
+pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
