@@ -15,10 +15,10 @@ mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod health;
 mod supervisor;
 // floor 3: conductors
 pub mod simulate;
-mod health;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
 pub use event::{
