@@ -14,11 +14,12 @@ mod clock;
 
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use id::{
-    Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
-    UnsafeName,
+    Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
+    Seq, UnsafeName,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason, StopReport,
+    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
+    StopReport,
 };
 pub use restart::RestartPolicy;
 pub use spec::*;
