@@ -1,6 +1,7 @@
 //! Zero-downtime rollouts as a library.
 
 // floor 0: words
+mod event;
 mod exit;
 mod id;
 mod report;
@@ -8,10 +9,18 @@ mod step;
 mod time;
 // floor 1: decisions
 mod restart;
+mod rollout;
 mod spec;
+mod template;
 // floor 2: hands
 mod clock;
+mod supervisor;
+// floor 3: conductors
+pub mod simulate;
 
+pub use event::{
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+};
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
@@ -21,7 +30,10 @@ pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
     StopReport,
 };
-pub use restart::RestartPolicy;
+pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
+pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
+pub use supervisor::ProcessReport;
+pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};
