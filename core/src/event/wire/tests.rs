@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::event::CleanupPhase;
 use crate::exit::Signal;
