@@ -24,7 +24,10 @@ pub(super) enum Happening {
     OthersEnd(Pid),
     HookEnds(InstanceKey, HookEnd),
     ProbeAnswered(InstanceKey, Result<(), Failure>),
-    RequestArrives { is_tunnel: bool, lasting: Duration },
+    RequestArrives {
+        is_tunnel: bool,
+        lasting: Duration,
+    },
     RequestEnds(u64),
     DrainEnds(Generation),
 }

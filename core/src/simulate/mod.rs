@@ -126,7 +126,8 @@ impl Simulation {
     /// Ends every instance of a process unasked.
     pub fn crash(&mut self, process: &str) {
         let is_one = |group: &system::Group| group.leader_lives && group.id.process().as_str() == process;
-        let crashed: Vec<_> = self.system.living().filter(|(_, group)| is_one(group)).map(|(pid, _)| pid).collect();
+        let crashed: Vec<_> =
+            self.system.living().filter(|(_, group)| is_one(group)).map(|(pid, _)| pid).collect();
         for pid in crashed {
             self.agenda.push(self.now, Happening::LeaderExits(pid, crate::exit::Exit::Code(1)));
         }
@@ -161,7 +162,8 @@ impl Simulation {
     #[must_use]
     pub fn is_running(&self, process: &str) -> bool {
         self.world.instances().any(|(_, instance)| {
-            instance.id.process().as_str() == process && matches!(instance.state, ProcessState::Running { .. })
+            instance.id.process().as_str() == process
+                && matches!(instance.state, ProcessState::Running { .. })
         })
     }
 

@@ -51,7 +51,9 @@ impl Simulation {
                     self.ports.insert(port, generation);
                     leased.insert(id.clone(), port);
                 }
-                None => result = Err(Failure::new("no_port", format!("no available port in {range} for {id}"))),
+                None => {
+                    result = Err(Failure::new("no_port", format!("no available port in {range} for {id}")))
+                }
             }
         }
         if result.is_err() {
@@ -72,7 +74,8 @@ impl Simulation {
         let Some(generation) = self.proxied_generation(key) else { return };
         let open = self.traffic.open_to(generation);
         if open > 0 && !self.ledger.may_lose_requests() {
-            self.ledger.lost = Some(format!("{open} requests were open when the process behind them was stopped"));
+            self.ledger.lost =
+                Some(format!("{open} requests were open when the process behind them was stopped"));
         }
     }
 
@@ -89,7 +92,9 @@ impl Simulation {
         let answers = self.group_answers_after(key);
         let (after, result) = match answers.filter(|after| *after < health.timeout) {
             Some(after) => (after, Ok(())),
-            None => (health.timeout, Err(Failure::new("health_timeout", "Health check failed: fetch failed"))),
+            None => {
+                (health.timeout, Err(Failure::new("health_timeout", "Health check failed: fetch failed")))
+            }
         };
         self.agenda.push(self.now + after, Happening::ProbeAnswered(key, result));
     }

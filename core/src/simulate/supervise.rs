@@ -175,7 +175,11 @@ impl Simulation {
         self.ledger.told(key, &change, self.now);
         let Some(supervised) = self.supervised.get_mut(&key) else { return };
         supervised.heard_at = supervised.heard_at.max(self.now + delay);
-        let tail = if matches!(change, Change::Exited { .. }) { vec!["its last words".to_owned()] } else { Vec::new() };
+        let tail = if matches!(change, Change::Exited { .. }) {
+            vec!["its last words".to_owned()]
+        } else {
+            Vec::new()
+        };
         let input = Input::Told { key, change, tail };
         self.agenda.push(supervised.heard_at, Happening::Hear(Box::new(input)));
     }

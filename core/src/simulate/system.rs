@@ -66,7 +66,9 @@ impl Behaviour {
             FaultKind::SpawnFails => Self { spawns: false, ..self },
             FaultKind::ExitsEarly => Self { exits_after: Some((ms(chance / 50), Exit::Code(1))), ..self },
             FaultKind::Hangs => Self { answers_after: None, ..self },
-            FaultKind::CrashesLater => Self { exits_after: Some((ms(1_500 + chance), Exit::Code(7))), ..self },
+            FaultKind::CrashesLater => {
+                Self { exits_after: Some((ms(1_500 + chance), Exit::Code(7))), ..self }
+            }
             FaultKind::PortTaken => self,
             FaultKind::IgnoresStop => Self { stops_within: None, ..self },
             FaultKind::LeavesGrandchild => Self { leaves_grandchild: true, ..self },
