@@ -12,6 +12,7 @@ mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod port;
 mod supervisor;
 
 pub use exit::{Exit, Signal, UnknownSignal};
@@ -19,6 +20,7 @@ pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
     Seq, UnsafeName,
 };
+pub use port::{Lease, LeaseError, PortAllocator};
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
     StopReport,
