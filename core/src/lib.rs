@@ -16,11 +16,18 @@ mod template;
 // floor 2: hands
 mod clock;
 mod health;
+mod proxy;
+mod port;
 mod supervisor;
 // floor 3: conductors
+mod engine;
 pub mod simulate;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
+pub use engine::{
+    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EventCursor, InstanceStatus, LogLine, ProxyStatus, Release,
+    ReleaseStatus, RestartError, ShutdownReport, SingleStatus, EngineStartError, Status, StopError,
+};
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
@@ -30,6 +37,7 @@ pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
     Seq, UnsafeName,
 };
+pub use port::{Lease, LeaseError, PortAllocator};
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
     StopReport,
