@@ -12,12 +12,16 @@ mod spec;
 // floor 2: hands
 mod clock;
 mod health;
+mod proxy;
 
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
     UnsafeName,
+};
+pub use proxy::{
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason, StopReport,
