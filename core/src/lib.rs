@@ -16,8 +16,8 @@ mod template;
 // floor 2: hands
 mod clock;
 mod health;
-mod proxy;
 mod port;
+mod proxy;
 mod supervisor;
 // floor 3: conductors
 mod engine;
@@ -25,8 +25,9 @@ pub mod simulate;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
 pub use engine::{
-    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EventCursor, InstanceStatus, LogLine, ProxyStatus, Release,
-    ReleaseStatus, RestartError, ShutdownReport, SingleStatus, EngineStartError, Status, StopError,
+    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
+    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
+    Status, StopError,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
@@ -38,6 +39,9 @@ pub use id::{
     Seq, UnsafeName,
 };
 pub use port::{Lease, LeaseError, PortAllocator};
+pub use proxy::{
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
+};
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
     StopReport,
