@@ -8,20 +8,24 @@ mod report;
 mod step;
 mod time;
 // floor 1: decisions
+mod config;
 mod restart;
 mod rollout;
 mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod health;
 mod supervisor;
 // floor 3: conductors
 pub mod simulate;
 
+pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
 pub use exit::{Exit, Signal, UnknownSignal};
+pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
     Seq, UnsafeName,
