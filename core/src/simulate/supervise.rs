@@ -97,7 +97,7 @@ impl Simulation {
             self.narrate(format_args!("{id} cannot be spawned"));
             return self.drive(key, Event::NotSpawned("spawn /bin/sh ENOENT".to_owned()));
         }
-        let pid = self.system.spawn(key, id.clone(), behaviour);
+        let pid = self.system.spawn(key, id.clone(), behaviour, self.now);
         self.narrate(format_args!("{id} starts (pid {pid})"));
         self.supervised.get_mut(&key).expect("it was there a moment ago").pid = Some(pid);
         if let Some((after, exit)) = behaviour.exits_after {
