@@ -1,0 +1,29 @@
+//! What the log remembers of a supervisor's change.
+
+use crate::event::ProcessEvent;
+use crate::report::{AfterExit, Change, StartReason};
+
+/// The event, if the change is worth one. An exit that exceeds a limit is told by the limit's event as well.
+pub(super) fn events_of(change: &Change, command: &str) -> Vec<ProcessEvent> {
+    match change {
+        Change::Started { pid, reason } => {
+            vec![ProcessEvent::Started { command: command.to_owned(), pid: *pid, reason: *reason }]
+        }
+        Change::NotStarted { reason: StartReason::Crash, error } => {
+            vec![ProcessEvent::RestartFailed { error: error.clone() }]
+        }
+        Change::Exited { exit, then: AfterExit::LimitReached { max_restarts, window }, .. } => vec![
+            ProcessEvent::Exited(*exit),
+            ProcessEvent::RestartLimitReached { max_restarts: *max_restarts, window: *window },
+        ],
+        Change::Exited { exit, .. } => vec![ProcessEvent::Exited(*exit)],
+        Change::StopTimedOut { pid } => vec![ProcessEvent::StopTimedOut { pid: *pid }],
+        Change::HookFailed { hook, problem } => {
+            vec![ProcessEvent::HookFailed { hook, problem: problem.clone() }]
+        }
+        Change::Stopped(report) if !report.is_clean() => {
+            vec![ProcessEvent::SurvivorsLeft { survivors: report.survivors }]
+        }
+        Change::NotStarted { .. } | Change::BecameReady | Change::Stopped(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,253 @@
+//! Everything an engine looks after, as a value.
+//!
+//! [`World::handle`] is told what happened and answers what to do; nothing else changes the world. One operation
+//! at a time holds the lock (deploy, rollback, stop, restart); draining and retiring go on beside it, and a shutdown
+//! goes before everything.
+
+mod instance;
+mod events_of;
+mod operation;
+mod release;
+mod restart;
+mod retire;
+mod rollout;
+mod shutdown;
+mod steps;
+mod stop;
+mod undo;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::id::{Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId};
+use crate::report::{Change, ProcessState, StartReason};
+use crate::spec::{Application, RunSpec};
+use crate::time::Instant;
+
+use super::command::{Action, Answer, Command, Input, Refusal};
+
+pub use instance::{Instance, Owner};
+pub use release::{Release, ReleaseState};
+
+use events_of::events_of;
+use operation::Operation;
+use retire::Retirement;
+use shutdown::Shutdown;
+
+/// The state of one application under one engine.
+#[derive(Clone, Debug)]
+pub struct World {
+    application: Arc<Application>,
+    host_env: Arc<BTreeMap<String, String>>,
+    releases: BTreeMap<Generation, Release>,
+    instances: BTreeMap<InstanceKey, Instance>,
+    services: BTreeMap<ProcessId, Service>,
+    singletons: BTreeMap<ProcessId, InstanceKey>,
+    active: Option<Generation>,
+    operation: Option<Operation>,
+    retirements: BTreeMap<Generation, Retirement>,
+    shutdown: Option<Shutdown>,
+    generations: u64,
+    keys: u64,
+    actions: Vec<Action>,
+}
+
+/// A persistent service: started once, outlives releases.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Service {
+    pub(super) key: InstanceKey,
+    pub(super) port: Option<u16>,
+}
+
+impl World {
+    /// Nothing runs yet. `host_env` is what `{{env.NAME}}` stands for.
+    #[must_use]
+    pub fn new(application: Arc<Application>, host_env: BTreeMap<String, String>) -> Self {
+        Self {
+            application,
+            host_env: Arc::new(host_env),
+            releases: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            services: BTreeMap::new(),
+            singletons: BTreeMap::new(),
+            active: None,
+            operation: None,
+            retirements: BTreeMap::new(),
+            shutdown: None,
+            generations: 0,
+            keys: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened, and says what to do about it.
+    ///
+    /// What comes too late (the answer of a probe that was cancelled, a drain of a release that was stopped
+    /// meanwhile) changes nothing.
+    #[must_use = "the actions are to be carried out"]
+    pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Action> {
+        match input {
+            Input::Asked { op, command } => self.asked(op, command, now),
+            Input::PortsLeased { generation, result } => self.ports_leased(generation, result),
+            Input::Told { key, change, tail } => self.told(key, &change, &tail, now),
+            Input::ProbeEnded { key, result } => self.probe_ended(key, result),
+            Input::Drained { generation, report } => self.drained(generation, report, now),
+        }
+        self.proceed(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    fn asked(&mut self, op: OpId, command: Command, now: Instant) {
+        let refusal = match (&self.shutdown, &self.operation, &command) {
+            (_, _, Command::Shutdown) => None,
+            (Some(_), _, _) => Some(Refusal::ShuttingDown),
+            (None, Some(operation), _) => Some(Refusal::Busy { holder: self.holder(operation) }),
+            (None, None, _) => None,
+        };
+        let begun = match (refusal, command) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Command::Deploy(request)) => self.begin_deploy(op, request),
+            (None, Command::Rollback(to)) => self.begin_rollback(op, &to),
+            (None, Command::Stop(release)) => self.begin_stop(op, release.as_ref(), now),
+            (None, Command::Restart(selection)) => self.begin_restart(op, &selection),
+            (None, Command::Shutdown) => {
+                self.begin_shutdown(op);
+                Ok(())
+            }
+        };
+        if let Err(refusal) = begun {
+            self.refuse(op, refusal);
+        }
+    }
+
+    fn told(&mut self, key: InstanceKey, change: &Change, tail: &[String], now: Instant) {
+        let Some(instance) = self.instances.get_mut(&key) else { return };
+        instance.apply(change, now);
+        let (id, release) = (instance.id.clone(), instance.release.clone());
+        let command = instance.run.command.to_string();
+        for event in events_of(change, &command) {
+            self.record(event.of(id.clone(), release.clone()));
+        }
+        self.operation_told(key, change, tail, now);
+        if let Change::Stopped(report) = change {
+            self.retirement_stopped(key, now);
+            self.shutdown_stopped(key, *report);
+        }
+    }
+
+    fn refuse(&mut self, op: OpId, refusal: Refusal) {
+        self.record(Event::CommandFailed { error: refusal.to_string() });
+        self.answer(op, Answer::Refused(refusal));
+    }
+
+    fn answer(&mut self, op: OpId, answer: Answer) {
+        self.actions.push(Action::Answer { op, answer });
+    }
+
+    fn record(&mut self, event: Event) {
+        self.actions.push(Action::Record(event));
+    }
+
+    fn next_generation(&mut self) -> Generation {
+        self.generations += 1;
+        Generation(self.generations)
+    }
+
+    fn add_instance(&mut self, id: InstanceId, owner: Owner, release: ReleaseId, run: RunSpec) -> InstanceKey {
+        self.keys += 1;
+        let key = InstanceKey(self.keys);
+        self.instances.insert(key, Instance::new(id, owner, release, run));
+        key
+    }
+
+    fn start(&mut self, key: InstanceKey, reason: StartReason) {
+        if let Some(instance) = self.instances.get_mut(&key) {
+            instance.state = ProcessState::Starting;
+            self.actions.push(Action::Start { key, run: Arc::clone(&instance.run), reason });
+        }
+    }
+
+    fn forget_instance(&mut self, key: InstanceKey) {
+        if self.instances.remove(&key).is_some() {
+            self.actions.push(Action::Forget(key));
+        }
+    }
+
+    /// The instances that live and die with a release, in the order they were started.
+    pub(super) fn instances_of(&self, generation: Generation) -> Vec<InstanceKey> {
+        let of = |(key, instance): (&InstanceKey, &Instance)| {
+            (instance.owner == Owner::Release(generation)).then_some(*key)
+        };
+        self.instances.iter().filter_map(of).collect()
+    }
+}
+
+/// What can be asked of a world.
+impl World {
+    /// The configuration in force.
+    #[must_use]
+    pub fn application(&self) -> &Arc<Application> {
+        &self.application
+    }
+
+    /// The release that traffic points at.
+    #[must_use]
+    pub fn active(&self) -> Option<&Release> {
+        self.releases.get(&self.active?)
+    }
+
+    /// Every release that is there or remembered, the first registered first; see [`Release::is_visible`].
+    pub fn releases(&self) -> impl Iterator<Item = &Release> {
+        self.releases.values()
+    }
+
+    /// Every instance.
+    pub fn instances(&self) -> impl Iterator<Item = (InstanceKey, &Instance)> {
+        self.instances.iter().map(|(key, instance)| (*key, instance))
+    }
+
+    /// One instance.
+    #[must_use]
+    pub fn instance(&self, key: InstanceKey) -> Option<&Instance> {
+        self.instances.get(&key)
+    }
+
+    /// The persistent services, by process.
+    pub fn services(&self) -> impl Iterator<Item = (&ProcessId, InstanceKey)> {
+        self.services.iter().map(|(id, service)| (id, service.key))
+    }
+
+    /// The singletons, by process.
+    pub fn singletons(&self) -> impl Iterator<Item = (&ProcessId, InstanceKey)> {
+        self.singletons.iter().map(|(id, key)| (id, *key))
+    }
+
+    /// Every port that is leased, and whose it is.
+    #[must_use]
+    pub fn leases(&self) -> BTreeMap<u16, String> {
+        let of_services = self.services.iter().filter_map(|(id, service)| Some((service.port?, id.to_string())));
+        let of_releases = self.releases.values().flat_map(|release| {
+            release.leased.iter().map(|(id, port)| (*port, format!("{id} of {}", release.id)))
+        });
+        of_releases.chain(of_services).collect()
+    }
+
+    /// Who has the lock, such as `deploy v2`.
+    #[must_use]
+    pub fn busy_with(&self) -> Option<String> {
+        self.operation.as_ref().map(|operation| self.holder(operation))
+    }
+
+    /// Whether a shutdown was begun.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_some()
+    }
+
+    /// Whether this release is being drained or stopped.
+    #[must_use]
+    pub fn is_retiring(&self, generation: Generation) -> bool {
+        self.retirements.contains_key(&generation)
+    }
+}

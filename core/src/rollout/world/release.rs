@@ -1,0 +1,171 @@
+//! One release, from its first step to the day it is forgotten.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::id::{Generation, ProcessId, ReleaseId, Revision};
+use crate::rollout::Failure;
+use crate::rollout::command::Action;
+use crate::rollout::render::Context;
+use crate::rollout::retain;
+use crate::spec::Application;
+use crate::time::Instant;
+
+use super::World;
+
+/// A prepared directory that was, is or is about to be behind the proxy.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The how-manieth release of the engine it is.
+    pub generation: Generation,
+    /// Its name. Two generations may have the same.
+    pub id: ReleaseId,
+    /// Its directory.
+    pub path: String,
+    /// What it was built from; its id if nobody said.
+    pub revision: Revision,
+    /// The port of each process that has one, services included.
+    pub ports: BTreeMap<ProcessId, u16>,
+    /// How it is.
+    pub state: ReleaseState,
+    /// When traffic moved to it last.
+    pub activated_at: Option<Instant>,
+    /// When traffic moved away from it.
+    pub drain_started_at: Option<Instant>,
+    /// When its last process had ended.
+    pub stopped_at: Option<Instant>,
+    /// The ports that it still holds itself.
+    pub(super) leased: BTreeMap<ProcessId, u16>,
+    pub(super) application: Arc<Application>,
+    /// Where it stands among the others; a release that is deployed again keeps its place (compat C-193).
+    pub(super) place: Generation,
+}
+
+/// How a release is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseState {
+    /// Its rollout is under way; it is in no list yet (compat C-112).
+    Starting,
+    /// Traffic points at it.
+    Active,
+    /// Traffic points elsewhere; its last requests go on.
+    Draining,
+    /// All its processes are gone.
+    Stopped,
+    /// Some of its processes could not be ended.
+    Failed,
+}
+
+impl ReleaseState {
+    /// The word in status.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Active => "active",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Release {
+    /// Whether it is in the list that people see.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        self.state != ReleaseState::Starting
+    }
+
+    /// Whether it holds ports of its own.
+    #[must_use]
+    pub fn holds_ports(&self) -> bool {
+        !self.leased.is_empty()
+    }
+
+    /// Where it stands in that list.
+    #[must_use]
+    pub fn place(&self) -> Generation {
+        self.place
+    }
+
+    pub(super) fn context<'a>(&'a self, host_env: &'a BTreeMap<String, String>) -> Context<'a> {
+        Context {
+            application: &self.application,
+            release: &self.id,
+            path: &self.path,
+            revision: &self.revision,
+            ports: &self.ports,
+            host_env,
+        }
+    }
+}
+
+impl World {
+    pub(super) fn release_mut(&mut self, generation: Generation) -> &mut Release {
+        self.releases.get_mut(&generation).expect("a release outlives what is done to it")
+    }
+
+    /// The newest visible generation of a release.
+    pub(super) fn newest(&self, id: &ReleaseId) -> Option<&Release> {
+        self.releases.values().rev().find(|release| release.is_visible() && release.id == *id)
+    }
+
+    fn is_superseded(&self, release: &Release) -> bool {
+        self.newest(&release.id).is_some_and(|newest| newest.generation > release.generation)
+    }
+
+    /// Its processes are gone: its ports go back, and what is too old is forgotten.
+    pub(super) fn release_ended(&mut self, generation: Generation, survivors: u32, now: Instant) {
+        self.actions.push(Action::EndTraffic(generation));
+        if survivors > 0 {
+            self.release_mut(generation).state = ReleaseState::Failed;
+            return;
+        }
+        let release = self.release_mut(generation);
+        release.state = ReleaseState::Stopped;
+        release.stopped_at = Some(now);
+        let ports: Vec<u16> = std::mem::take(&mut release.leased).into_values().collect();
+        if !ports.is_empty() {
+            self.actions.push(Action::ReturnPorts(ports));
+        }
+        self.prune(now);
+    }
+
+    fn prune(&mut self, now: Instant) {
+        let is_stopped = |release: &&Release| release.state == ReleaseState::Stopped;
+        let stopped = self.releases.values().filter(is_stopped);
+        let (superseded, retained): (Vec<_>, Vec<_>) = stopped.partition(|release| self.is_superseded(release));
+        let retained: Vec<_> =
+            retained.iter().map(|release| (release.generation, release.stopped_at.unwrap_or(now))).collect();
+        let mut forgotten = retain::forgotten(&retained, self.application.retention, now);
+        forgotten.extend(superseded.iter().map(|release| release.generation));
+        for generation in forgotten {
+            self.forget_release(generation);
+        }
+    }
+
+    pub(super) fn forget_release(&mut self, generation: Generation) {
+        for key in self.instances_of(generation) {
+            self.forget_instance(key);
+        }
+        self.releases.remove(&generation);
+    }
+
+    pub(super) fn survivors_of(&self, generation: Generation) -> u32 {
+        let keys = self.instances_of(generation);
+        keys.iter().filter_map(|key| self.instances.get(key)).map(|instance| instance.survivors).sum()
+    }
+
+    pub(super) fn drain_failed(&mut self, generation: Generation, survivors: u32) {
+        let failure = survivors_failure(survivors);
+        let release = self.release_mut(generation).id.clone();
+        self.record(Event::ReleaseDrainFailed { release, error: failure.to_string() });
+    }
+}
+
+pub(super) fn survivors_failure(survivors: u32) -> Failure {
+    let message = format!("{survivors} of its processes could not be ended, not even with SIGKILL");
+    Failure::new("survivors", message)
+}

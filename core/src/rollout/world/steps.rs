@@ -1,0 +1,307 @@
+//! The steps of a rollout, one function each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::Event;
+use crate::id::{Generation, InstanceId, InstanceKey, ProcessId};
+use crate::report::{Change, StartReason};
+use crate::rollout::command::Action;
+use crate::rollout::render::{self, Context};
+use crate::rollout::Failure;
+use crate::spec::{PortRange, ProcessSpec, Readiness};
+use crate::step::Step;
+use crate::time::Instant;
+
+use super::operation::Operation;
+use super::release::{ReleaseState, survivors_failure};
+use super::rollout::{Displaced, Progress, Rollout, WaitsFor};
+use super::{Owner, Service, World};
+
+impl World {
+    pub(super) fn begin(&mut self, rollout: &mut Rollout, step: &Step, now: Instant) -> Progress {
+        match step {
+            Step::Preflight => self.preflight(rollout.generation),
+            Step::LeasePorts => self.lease_ports(rollout),
+            Step::StartService(id) => self.start_service(rollout, id),
+            Step::Start(id) => self.start_instance(rollout.generation, id),
+            Step::AwaitReady(id) => self.await_ready(rollout.generation, id),
+            Step::Switch => self.switch(rollout, now),
+            Step::ReplaceSingleton(id) => self.replace_singleton(rollout, id),
+            Step::RefreshServices => self.refresh_services(rollout),
+        }
+    }
+
+    /// Every placeholder must have a value, before anything is touched.
+    fn preflight(&self, generation: Generation) -> Progress {
+        let release = &self.releases[&generation];
+        let ports = render::possible_ports(&release.application);
+        let context = Context { ports: &ports, ..release.context(&self.host_env) };
+        for process in &release.application.processes {
+            for id in process.instances() {
+                if let Err(failure) = context.run_spec(process, &id) {
+                    return Progress::Fails(failure);
+                }
+            }
+        }
+        Progress::Done
+    }
+
+    fn lease_ports(&mut self, rollout: &Rollout) -> Progress {
+        let generation = rollout.generation;
+        let release = &self.releases[&generation];
+        let wants = |process: &ProcessSpec| -> Option<(ProcessId, PortRange)> {
+            let has_one = self.services.get(&process.id).is_some_and(|service| service.port.is_some());
+            Some((process.id.clone(), process.port.filter(|_| !has_one)?))
+        };
+        let wanted = release.application.processes.iter().filter_map(wants).collect();
+        self.actions.push(Action::LeasePorts { generation, wanted });
+        Progress::Waits(WaitsFor::Ports)
+    }
+
+    pub(super) fn ports_leased(
+        &mut self,
+        generation: Generation,
+        result: Result<BTreeMap<ProcessId, u16>, Failure>,
+    ) {
+        let awaited = |operation: &mut Operation| {
+            matches!(operation, Operation::Rollout(rollout)
+                if rollout.generation == generation && rollout.waits_for == WaitsFor::Ports)
+        };
+        match (self.operation.take_if(awaited), result) {
+            (Some(Operation::Rollout(mut rollout)), result) => {
+                let progress = match result {
+                    Ok(ports) => self.keep_ports(&mut rollout, ports),
+                    Err(failure) => Progress::Fails(failure),
+                };
+                self.note(&mut rollout, progress);
+                self.operation = Some(Operation::Rollout(rollout));
+            }
+            (_, Ok(ports)) => self.actions.push(Action::ReturnPorts(ports.into_values().collect())),
+            (_, Err(_)) => {}
+        }
+    }
+
+    fn keep_ports(&mut self, rollout: &mut Rollout, ports: BTreeMap<ProcessId, u16>) -> Progress {
+        let services = self.services.iter().filter_map(|(id, service)| Some((id.clone(), service.port?)));
+        let services: BTreeMap<_, _> = services.collect();
+        rollout.leased.clone_from(&ports);
+        let release = self.release_mut(rollout.generation);
+        let application = Arc::clone(&release.application);
+        let is_its_own = |id: &ProcessId| {
+            application.processes.iter().any(|process| process.id == *id && !process.is_persistent_service())
+        };
+        release.leased = ports.iter().filter(|(id, _)| is_its_own(id)).map(|(id, port)| (id.clone(), *port)).collect();
+        release.ports = services.into_iter().chain(ports).collect();
+        Progress::Done
+    }
+
+    fn start_service(&mut self, rollout: &mut Rollout, id: &ProcessId) -> Progress {
+        let instance = InstanceId::only(id.clone());
+        self.start_new(rollout.generation, &instance, Owner::Service, |world, key| {
+            let port = rollout.leased.get(id).copied();
+            world.services.insert(id.clone(), Service { key, port });
+            rollout.services_started.insert(id.clone());
+        })
+    }
+
+    fn start_instance(&mut self, generation: Generation, id: &InstanceId) -> Progress {
+        self.start_new(generation, id, Owner::Release(generation), |_, _| {})
+    }
+
+    fn start_new(
+        &mut self,
+        generation: Generation,
+        id: &InstanceId,
+        owner: Owner,
+        made: impl FnOnce(&mut Self, InstanceKey),
+    ) -> Progress {
+        let release = &self.releases[&generation];
+        let process = process_of(&release.application.processes, id.process());
+        let run = match release.context(&self.host_env).run_spec(process, id) {
+            Ok(run) => run,
+            Err(failure) => return Progress::Fails(failure),
+        };
+        let key = self.add_instance(id.clone(), owner, release.id.clone(), run);
+        made(self, key);
+        self.start(key, StartReason::Deploy);
+        Progress::Waits(WaitsFor::Started(key))
+    }
+
+    /// Whether a change of an instance that is being started says that it has started, or cannot.
+    pub(super) fn started(&mut self, key: InstanceKey, change: &Change, tail: &[String]) -> Option<Progress> {
+        let instance = self.instances.get(&key)?;
+        let needs_uptime = matches!(instance.run.readiness, Readiness::AfterUptime(_));
+        match change {
+            Change::Started { .. } if !needs_uptime => Some(Progress::Done),
+            Change::BecameReady => Some(Progress::Done),
+            Change::NotStarted { error, .. } => Some(Progress::Fails(Failure::new("spawn_failed", error.clone()))),
+            Change::Exited { exit, .. } => {
+                Some(Progress::Fails(exited_early(&instance.id, &exit.to_string(), tail)))
+            }
+            _ => None,
+        }
+    }
+
+    fn await_ready(&mut self, generation: Generation, id: &InstanceId) -> Progress {
+        let release = &self.releases[&generation];
+        let process = process_of(&release.application.processes, id.process());
+        let (Some(health), Some(port)) = (process.health.clone(), release.ports.get(&process.id).copied()) else {
+            return Progress::Done;
+        };
+        let host = release.application.proxy.upstream_host.clone();
+        let key = self.instance_named(generation, id).expect("an instance is started before it is asked");
+        if self.instances[&key].state.pid().is_none() {
+            return Progress::Fails(exited_early(id, "is not running", &[]));
+        }
+        self.actions.push(Action::Probe { key, host, port, health });
+        Progress::Waits(WaitsFor::Ready(key))
+    }
+
+    pub(super) fn probe_ended(&mut self, key: InstanceKey, result: Result<(), Failure>) {
+        let awaited = |operation: &mut Operation| {
+            matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Ready(key))
+        };
+        let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return };
+        let progress = match result {
+            Ok(()) => {
+                self.actions.push(Action::ConfirmReady(key));
+                Progress::Done
+            }
+            Err(failure) => Progress::Fails(failure),
+        };
+        self.note(&mut rollout, progress);
+        self.operation = Some(Operation::Rollout(rollout));
+    }
+
+    pub(super) fn exited_while_probed(
+        &mut self,
+        key: InstanceKey,
+        change: &Change,
+        tail: &[String],
+    ) -> Option<Progress> {
+        let Change::Exited { exit, .. } = change else { return None };
+        self.actions.push(Action::CancelProbe(key));
+        let id = &self.instances.get(&key)?.id;
+        Some(Progress::Fails(exited_early(id, &exit.to_string(), tail)))
+    }
+
+    fn switch(&mut self, rollout: &Rollout, now: Instant) -> Progress {
+        let previous = rollout.previous.and_then(|generation| self.releases.get_mut(&generation));
+        let previous = previous.map(|release| {
+            release.state = ReleaseState::Draining;
+            release.id.clone()
+        });
+        let release = self.release_mut(rollout.generation);
+        release.state = ReleaseState::Active;
+        release.activated_at = Some(now);
+        let (id, application) = (release.id.clone(), Arc::clone(&release.application));
+        self.application = application;
+        self.point_traffic_at(Some(rollout.generation));
+        self.record(Event::TrafficSwitched { previous, release: Some(id) });
+        Progress::Done
+    }
+
+    pub(super) fn point_traffic_at(&mut self, generation: Option<Generation>) {
+        self.active = generation;
+        let target = generation.map(|generation| {
+            let release = &self.releases[&generation];
+            let port = release.ports.get(&release.application.proxied().id).copied();
+            let port = port.expect("the proxied process of a started release has a port");
+            (generation, release.application.proxy.upstream_host.clone(), port)
+        });
+        self.actions.push(Action::Switch(target));
+    }
+
+    /// The old instance goes completely before the new one comes (compat C-120).
+    fn replace_singleton(&mut self, rollout: &mut Rollout, id: &ProcessId) -> Progress {
+        let old = self.singletons.get(id).copied();
+        let displaced = old.and_then(|key| {
+            let was_kept_up = self.instances.get(&key)?.is_kept_up();
+            Some(Displaced { key, was_kept_up })
+        });
+        rollout.displaced.insert(id.clone(), displaced);
+        match displaced {
+            Some(Displaced { key, .. }) => {
+                self.stop_instance(key);
+                Progress::Waits(WaitsFor::OldSingleton(id.clone(), key))
+            }
+            None => self.start_singleton(rollout.generation, id),
+        }
+    }
+
+    pub(super) fn old_singleton_told(
+        &mut self,
+        rollout: &Rollout,
+        id: &ProcessId,
+        change: &Change,
+    ) -> Option<Progress> {
+        match change {
+            Change::Stopped(report) if report.is_clean() => Some(self.start_singleton(rollout.generation, id)),
+            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            _ => None,
+        }
+    }
+
+    fn start_singleton(&mut self, generation: Generation, id: &ProcessId) -> Progress {
+        let instance = InstanceId::only(id.clone());
+        self.start_new(generation, &instance, Owner::Singleton, |world, key| {
+            world.singletons.insert(id.clone(), key);
+        })
+    }
+
+    /// The next restart of each persistent service runs what the new release says (compat C-119).
+    fn refresh_services(&mut self, rollout: &mut Rollout) -> Progress {
+        let release = &self.releases[&rollout.generation];
+        let context = release.context(&self.host_env);
+        let mut refreshed = Vec::new();
+        for (id, service) in &self.services {
+            let Some(process) = release.application.processes.iter().find(|process| process.id == *id) else {
+                continue;
+            };
+            match context.run_spec(process, &InstanceId::only(id.clone())) {
+                Ok(run) => refreshed.push((id.clone(), service.key, Arc::new(run))),
+                Err(failure) => return Progress::Fails(failure),
+            }
+        }
+        for (id, key, run) in refreshed {
+            rollout.services_refreshed.extend(self.redefine(key, run).map(|old| (id, old)));
+        }
+        Progress::Done
+    }
+
+    /// The next start of an instance runs this; returns what it would have run.
+    pub(super) fn redefine(
+        &mut self,
+        key: InstanceKey,
+        run: Arc<crate::spec::RunSpec>,
+    ) -> Option<Arc<crate::spec::RunSpec>> {
+        let instance = self.instances.get_mut(&key)?;
+        self.actions.push(Action::Redefine { key, run: Arc::clone(&run) });
+        Some(std::mem::replace(&mut instance.run, run))
+    }
+
+    pub(super) fn instance_named(&self, generation: Generation, id: &InstanceId) -> Option<InstanceKey> {
+        self.instances_of(generation).into_iter().find(|key| self.instances[key].id == *id)
+    }
+}
+
+fn process_of<'a>(processes: &'a [ProcessSpec], id: &ProcessId) -> &'a ProcessSpec {
+    processes.iter().find(|process| process.id == *id).expect("a plan only names processes of its application")
+}
+
+/// How many of its last lines stand in the error of a process that exited too early.
+const LINES_IN_ERROR_MAX: usize = 10;
+
+fn exited_early(id: &InstanceId, exit: &str, tail: &[String]) -> Failure {
+    let mut message = format!("process \"{id}\" {exit} before it was ready");
+    let last = &tail[tail.len().saturating_sub(LINES_IN_ERROR_MAX)..];
+    if last.is_empty() {
+        message.push_str("; it printed nothing");
+    } else {
+        message.push_str("; it printed last:");
+        last.iter().for_each(|line| message.extend(["\n  ", line]));
+    }
+    Failure::new("exited_before_ready", message)
+}
+

@@ -1,0 +1,172 @@
+//! The undos of a rollout, one function each. Each copes with a step that was only half done, or not begun.
+
+use crate::event::Event;
+use crate::id::{InstanceId, InstanceKey, ProcessId};
+use crate::report::{Change, StartReason};
+use crate::rollout::Failure;
+use crate::rollout::command::Action;
+use crate::step::Undo;
+use crate::time::Instant;
+
+use super::World;
+use super::release::{ReleaseState, survivors_failure};
+use super::rollout::{Displaced, Progress, Rollout, WaitsFor};
+
+impl World {
+    pub(super) fn begin_undo(&mut self, rollout: &mut Rollout, undo: &Undo, now: Instant) -> Progress {
+        match undo {
+            Undo::Nothing => Progress::Done,
+            Undo::ReturnPorts => self.return_ports(rollout),
+            Undo::StopService(id) => self.stop_service(rollout, id),
+            Undo::Stop(id) => self.stop_started(rollout, id),
+            Undo::SwitchBack => self.switch_back(rollout, now),
+            Undo::RestoreSingleton(id) => self.restore_singleton(rollout, id),
+            Undo::RestoreServices => self.restore_services(rollout),
+        }
+    }
+
+    /// Ports of a process that could not be ended stay leased: it may still hold them.
+    fn return_ports(&mut self, rollout: &mut Rollout) -> Progress {
+        if self.survivors_of(rollout.generation) > 0 {
+            return Progress::Done;
+        }
+        self.release_mut(rollout.generation).leased.clear();
+        let held: Vec<u16> = self.services.values().filter_map(|service| service.port).collect();
+        let ports = std::mem::take(&mut rollout.leased).into_values();
+        let ports: Vec<u16> = ports.filter(|port| !held.contains(port)).collect();
+        if !ports.is_empty() {
+            self.actions.push(Action::ReturnPorts(ports));
+        }
+        Progress::Done
+    }
+
+    fn stop_service(&mut self, rollout: &mut Rollout, id: &ProcessId) -> Progress {
+        if !rollout.services_started.contains(id) {
+            return Progress::Done;
+        }
+        match self.services.get(id).map(|service| service.key) {
+            Some(key) if self.stop_instance(key) => Progress::Waits(WaitsFor::Gone(key)),
+            Some(key) => {
+                self.forget_service(key);
+                Progress::Done
+            }
+            None => Progress::Done,
+        }
+    }
+
+    /// The first one of a release sends all of them on their way, so that they end side by side.
+    fn stop_started(&mut self, rollout: &Rollout, id: &InstanceId) -> Progress {
+        let Some(key) = self.instance_named(rollout.generation, id) else { return Progress::Done };
+        let survivors = self.instances[&key].survivors;
+        match survivors {
+            0 if self.stop_all(self.instances_of(rollout.generation)).contains(&key) => {
+                Progress::Waits(WaitsFor::Gone(key))
+            }
+            0 => Progress::Done,
+            _ => Progress::Fails(survivors_failure(survivors)),
+        }
+    }
+
+    fn switch_back(&mut self, rollout: &Rollout, now: Instant) -> Progress {
+        let generation = rollout.generation;
+        if self.active != Some(generation) {
+            return Progress::Done;
+        }
+        self.application = rollout.previous_application.clone();
+        self.point_traffic_at(rollout.previous);
+        let release = self.release_mut(generation);
+        release.state = ReleaseState::Starting;
+        release.drain_started_at = Some(now);
+        let undone = release.id.clone();
+        let back = rollout.previous.and_then(|previous| self.releases.get_mut(&previous));
+        let back = back.map(|release| {
+            release.state = ReleaseState::Active;
+            release.id.clone()
+        });
+        self.record(Event::TrafficSwitched { previous: Some(undone), release: back });
+        let budget = self.application.proxy.drain_timeout;
+        self.actions.push(Action::Drain { generation, budget });
+        Progress::Waits(WaitsFor::Drained(generation))
+    }
+
+    fn restore_singleton(&mut self, rollout: &Rollout, id: &ProcessId) -> Progress {
+        let Some(displaced) = rollout.displaced.get(id) else { return Progress::Done };
+        let current = self.singletons.get(id).copied();
+        match current.filter(|key| displaced.is_none_or(|displaced| displaced.key != *key)) {
+            Some(new) => {
+                self.stop_instance(new);
+                Progress::Waits(WaitsFor::NewSingleton(id.clone(), new))
+            }
+            None => self.restart_displaced(*displaced),
+        }
+    }
+
+    pub(super) fn new_singleton_told(
+        &mut self,
+        rollout: &Rollout,
+        id: &ProcessId,
+        change: &Change,
+    ) -> Option<Progress> {
+        let Change::Stopped(report) = change else { return None };
+        if !report.is_clean() {
+            return Some(Progress::Fails(survivors_failure(report.survivors)));
+        }
+        let displaced = rollout.displaced.get(id).copied().flatten();
+        let new = match displaced {
+            Some(old) => self.singletons.insert(id.clone(), old.key),
+            None => self.singletons.remove(id),
+        };
+        if let Some(new) = new {
+            self.forget_instance(new);
+        }
+        Some(self.restart_displaced(displaced))
+    }
+
+    fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {
+        match displaced {
+            Some(Displaced { key, was_kept_up: true }) => {
+                let survivors = self.instances.get(&key).map_or(0, |instance| instance.survivors);
+                if survivors > 0 {
+                    return Progress::Fails(survivors_failure(survivors));
+                }
+                self.start(key, StartReason::Deploy);
+                Progress::Waits(WaitsFor::Started(key))
+            }
+            Some(_) | None => Progress::Done,
+        }
+    }
+
+    fn restore_services(&mut self, rollout: &mut Rollout) -> Progress {
+        for (id, run) in std::mem::take(&mut rollout.services_refreshed) {
+            if let Some(key) = self.services.get(&id).map(|service| service.key) {
+                self.redefine(key, run);
+            }
+        }
+        Progress::Done
+    }
+
+    /// Whether a change of an instance that is being stopped says that it is gone, or never will be.
+    pub(super) fn gone(&mut self, key: InstanceKey, change: &Change) -> Option<Progress> {
+        match change {
+            Change::Stopped(report) if report.is_clean() => {
+                self.forget_service(key);
+                Some(Progress::Done)
+            }
+            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            _ => None,
+        }
+    }
+
+    fn forget_service(&mut self, key: InstanceKey) {
+        let services = self.services.len();
+        self.services.retain(|_, service| service.key != key);
+        if self.services.len() < services {
+            self.forget_instance(key);
+        }
+    }
+}
+
+/// The failure that a shutdown is to whatever it interrupts.
+pub(super) fn interrupted() -> Failure {
+    Failure::new("shutting_down", "interrupted: the engine is shutting down")
+}

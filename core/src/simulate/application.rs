@@ -1,0 +1,80 @@
+//! The application that is played: one process of each policy.
+
+use std::time::Duration;
+
+use crate::id::ProcessId;
+use crate::restart::RestartPolicy;
+use crate::spec::{
+    Application, CommandSpec, ControlSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange, ProcessPolicy,
+    ProcessSpec, ProxySpec, Retention, StopSpec,
+};
+
+use super::script::Variant;
+
+pub(super) const RESTARTS_MAX: u32 = 3;
+pub(super) const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+pub(super) fn standard(variant: Variant) -> Application {
+    Application {
+        name: "made-up".to_owned(),
+        proxy: ProxySpec {
+            host: "127.0.0.1".to_owned(),
+            port: 8182,
+            upstream_host: "127.0.0.1".to_owned(),
+            drain_timeout: Duration::from_secs(20),
+        },
+        control: ControlSpec::default(),
+        processes: vec![web(variant), worker(variant), process("cron", ProcessPolicy::Singleton, variant), broker(variant)],
+        retention: Retention { keep: 2, max_age: None },
+    }
+}
+
+fn process(id: &str, policy: ProcessPolicy, variant: Variant) -> ProcessSpec {
+    let command = CommandSpec::Exec(vec![id.to_owned(), "{{releaseId}}".to_owned()]);
+    let mut process = ProcessSpec::new(ProcessId::new(id), command);
+    process.policy = policy;
+    process.stop = stop(variant);
+    process.restart = restart(variant);
+    if policy == ProcessPolicy::Singleton {
+        process.min_uptime = Duration::from_millis(250);
+    }
+    process
+}
+
+fn web(variant: Variant) -> ProcessSpec {
+    let health = HealthSpec { timeout: Duration::from_secs(5), ..HealthSpec::default() };
+    ProcessSpec {
+        port: Some(PortRange::new(18_000, 18_003).expect("it ascends")),
+        health: (!variant.no_health_check).then_some(health),
+        ..process("web", ProcessPolicy::Proxied, variant)
+    }
+}
+
+fn worker(variant: Variant) -> ProcessSpec {
+    ProcessSpec {
+        replicas: 2,
+        non_blocking_drain: variant.non_blocking_drain,
+        ..process("worker", ProcessPolicy::Companion, variant)
+    }
+}
+
+fn broker(variant: Variant) -> ProcessSpec {
+    let strategy = if variant.handoff { DeployStrategy::Handoff } else { DeployStrategy::Persistent };
+    ProcessSpec {
+        strategy,
+        port: Some(PortRange::new(19_000, 19_009).expect("it ascends")),
+        ..process("broker", ProcessPolicy::Service, variant)
+    }
+}
+
+fn stop(variant: Variant) -> StopSpec {
+    let hooks = Hooks { quiet: Some("quiet".to_owned()), drain: Some("drain".to_owned()) };
+    let drain_timeout = Duration::from_secs(2);
+    let plain = StopSpec { kill_after: KillAfter::Grace(Duration::from_secs(3)), ..StopSpec::default() };
+    if variant.hooks { StopSpec { hooks, drain_timeout, ..plain } } else { plain }
+}
+
+fn restart(variant: Variant) -> RestartPolicy {
+    let always = RestartPolicy::always(Duration::from_secs(1));
+    if variant.limited_restarts { always.limit(RESTARTS_MAX, RESTART_WINDOW) } else { always }
+}

@@ -1,0 +1,119 @@
+//! What really happened, kept so that the invariants can be checked against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::{Generation, InstanceKey, OpId};
+use crate::report::{AfterExit, Change, StartReason};
+use crate::rollout::{Answer, Command, Owner, World};
+use crate::time::Instant;
+
+/// The books of a simulation.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Every question with its answers, and whether it wants the lock.
+    pub(super) ops: BTreeMap<OpId, Op>,
+    /// Automatic restarts of each instance.
+    pub(super) restarts: BTreeMap<InstanceKey, Vec<Instant>>,
+    /// Instances that answered a health check.
+    pub(super) answered_probe: BTreeSet<InstanceKey>,
+    /// Instances that went down and stay down, by themselves.
+    given_up: BTreeSet<InstanceKey>,
+    /// A switch to a release that was not ready.
+    pub(super) switched_unready: bool,
+    /// Requests that were lost, and how.
+    pub(super) lost: Option<String>,
+    /// How an undone rollout changed the world.
+    pub(super) changed_by_undo: Option<String>,
+    shutting_down: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Op {
+    pub(super) wants_lock: bool,
+    is_stop: bool,
+    before: Snapshot,
+    pub(super) answers: Vec<Answer>,
+}
+
+/// What a failed rollout must leave alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Snapshot {
+    active: Option<Generation>,
+    kept_up: BTreeSet<InstanceKey>,
+    leases: BTreeSet<u16>,
+}
+
+impl Snapshot {
+    /// Releases that are on their way out change by themselves, and are left out.
+    fn of(world: &World) -> Self {
+        let active = world.active().map(|release| release.generation);
+        let counts = |owner| match owner {
+            Owner::Release(generation) => Some(generation) == active,
+            Owner::Service | Owner::Singleton => true,
+        };
+        let kept_up = world.instances().filter(|(_, instance)| counts(instance.owner) && instance.is_kept_up());
+        let retiring: BTreeSet<_> = world
+            .releases()
+            .filter(|release| Some(release.generation) != active)
+            .flat_map(|release| release.ports.values())
+            .copied()
+            .collect();
+        let held_on = world.active().into_iter().flat_map(|release| release.ports.values()).copied().collect();
+        let passing: BTreeSet<u16> = &retiring - &held_on;
+        Self {
+            active,
+            kept_up: kept_up.map(|(key, _)| key).collect(),
+            leases: world.leases().into_keys().filter(|port| !passing.contains(port)).collect(),
+        }
+    }
+}
+
+impl Ledger {
+    pub(super) fn asked(&mut self, op: OpId, command: &Command, world: &World) {
+        self.shutting_down |= matches!(command, Command::Shutdown);
+        let op_now = Op {
+            wants_lock: !matches!(command, Command::Shutdown),
+            is_stop: matches!(command, Command::Stop(_)),
+            before: Snapshot::of(world),
+            answers: Vec::new(),
+        };
+        self.ops.insert(op, op_now);
+    }
+
+    pub(super) fn answered(&mut self, op: OpId, answer: Answer, world: &World) {
+        let Some(asked) = self.ops.get_mut(&op) else { return };
+        if matches!(answer, Answer::Undone { .. }) {
+            let (before, after) = (&asked.before, Snapshot::of(world));
+            let lost: Vec<_> = before.kept_up.difference(&after.kept_up).collect();
+            let lost_by_undo: Vec<_> = lost.iter().filter(|key| !self.given_up.contains(key)).collect();
+            let is_same = before.active == after.active && before.leases == after.leases && lost_by_undo.is_empty();
+            if !is_same {
+                self.changed_by_undo = Some(format!("before {before:?}, after {after:?}"));
+            }
+        }
+        asked.answers.push(answer);
+    }
+
+    pub(super) fn told(&mut self, key: InstanceKey, change: &Change, now: Instant) {
+        match change {
+            Change::Started { reason: StartReason::Crash, .. } => self.restarts.entry(key).or_default().push(now),
+            Change::NotStarted { .. }
+            | Change::Exited { then: AfterExit::Stays | AfterExit::LimitReached { .. }, .. } => {
+                self.given_up.insert(key);
+            }
+            Change::Started { .. } => {
+                self.given_up.remove(&key);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn switched(&mut self, was_ready: bool) {
+        self.switched_unready |= !was_ready;
+    }
+
+    /// Whether somebody asked for an end that does not wait for requests.
+    pub(super) fn may_lose_requests(&self) -> bool {
+        self.shutting_down || self.ops.values().any(|op| op.is_stop)
+    }
+}

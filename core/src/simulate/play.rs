@@ -1,0 +1,101 @@
+//! A whole script, from the first act to the last.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::exit::Exit;
+use crate::id::ReleaseId;
+use crate::rollout::{Command, RestartSelection, RollbackTo};
+use crate::time::Instant;
+
+use super::agenda::Happening;
+use super::script::{Script, What};
+use super::{Broken, Simulation, TURNS_MAX, application};
+
+/// How a script turned out.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// The invariant that broke, if one did.
+    pub violation: Option<Broken>,
+    /// What happened, a line each.
+    pub story: Vec<String>,
+    /// How many requests were accepted.
+    pub requests: u64,
+    /// How often traffic moved.
+    pub switches: usize,
+}
+
+/// How long the last processes may take to end after the shutdown.
+const AFTERMATH: Duration = Duration::from_secs(120);
+
+impl Simulation {
+    /// Plays a script to its end, and then shuts down.
+    #[must_use]
+    pub fn play(script: &Script) -> Play {
+        let mut sim = Self::new(application::standard(script.variant), script.seed);
+        let last = script.acts.iter().map(|act| act.at).max().unwrap_or_default();
+        for act in &script.acts {
+            sim.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
+        }
+        // Long enough after the last act for most things to have settled, not for all.
+        let end = Instant::ORIGIN + last + Duration::from_millis(sim.chance((1, 1), 60_000));
+        sim.agenda.push(end, Happening::Act(What::Shutdown));
+        sim.run_to_the_end(end + AFTERMATH);
+        let violation = sim.broken.take().or_else(|| sim.is_clean());
+        let switches = sim.story.iter().filter(|line| line.contains("traffic points at Some")).count();
+        Play { violation, story: sim.story, requests: sim.traffic.accepted, switches }
+    }
+
+    fn run_to_the_end(&mut self, end: Instant) {
+        let mut turns = 0;
+        while self.broken.is_none() && self.now < end && self.turn() {
+            turns += 1;
+            if turns == TURNS_MAX {
+                let what = format!("still busy after {TURNS_MAX} turns");
+                self.broken = Some(Broken { invariant: "nothing runs in circles", what });
+            }
+        }
+    }
+
+    pub(super) fn act(&mut self, what: What) {
+        self.narrate(format_args!("* {what}"));
+        match what {
+            What::Deploy { release, fault } => {
+                let id = ReleaseId::new(format!("v{release}")).expect("a number is safe");
+                // A release that is there keeps the faults it was built with.
+                let is_there = self.world.releases().any(|release| release.id == id);
+                match fault.filter(|_| !is_there) {
+                    Some(fault) => drop(self.faults.insert(id.clone(), fault)),
+                    None if !is_there => drop(self.faults.remove(&id)),
+                    None => {}
+                }
+                self.ask_to_deploy(id);
+            }
+            What::Rollback => self.ask(Command::Rollback(RollbackTo::Previous)),
+            What::Stop => self.ask(Command::Stop(None)),
+            What::Restart => self.ask(Command::Restart(RestartSelection::default())),
+            What::Shutdown => self.ask(Command::Shutdown),
+            What::Crash(process) => {
+                for pid in self.system.leaders_of(process) {
+                    self.leader_exits(pid, Exit::Code(1));
+                }
+            }
+            What::Load { requests, lasting, tunnels } => {
+                for number in 0..u32::from(requests) {
+                    let at = self.now + Duration::from_millis(10) * number;
+                    self.agenda.push(at, Happening::RequestArrives { is_tunnel: tunnels, lasting });
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Play {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.story.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        match &self.violation {
+            Some(Broken { invariant, what }) => write!(f, "BROKEN: {invariant}: {what}"),
+            None => write!(f, "{} requests, {} switches, nothing lost", self.requests, self.switches),
+        }
+    }
+}

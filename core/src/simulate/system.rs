@@ -1,0 +1,102 @@
+//! A made-up operating system: groups of processes that start, crash, ignore and linger.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::exit::Exit;
+use crate::id::{InstanceId, InstanceKey, Pid};
+
+use super::script::{Fault, FaultKind, ProcessName};
+
+/// Longer than the machines wait after SIGKILL, so that there are survivors.
+const UNKILLABLE_FOR: Duration = Duration::from_secs(8);
+
+/// One group.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) key: InstanceKey,
+    pub(super) id: InstanceId,
+    pub(super) leader_lives: bool,
+    pub(super) others: u32,
+    pub(super) behaviour: Behaviour,
+}
+
+impl Group {
+    pub(super) fn lives(&self) -> bool {
+        self.leader_lives || self.others > 0
+    }
+
+    pub(super) fn members(&self) -> u32 {
+        u32::from(self.leader_lives) + self.others
+    }
+}
+
+/// How one start of a process turns out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Behaviour {
+    pub(super) spawns: bool,
+    pub(super) answers_after: Option<Duration>,
+    pub(super) exits_after: Option<(Duration, Exit)>,
+    /// How long it takes to end when it is asked to; `None` when it does not care.
+    pub(super) stops_within: Option<Duration>,
+    pub(super) dies_within: Duration,
+    pub(super) leaves_grandchild: bool,
+}
+
+impl Behaviour {
+    /// `chance` is any number below 1000, drawn for this start.
+    pub(super) fn of(process: &str, fault: Option<Fault>, chance: u64) -> Self {
+        let healthy = Self {
+            spawns: true,
+            answers_after: Some(Duration::from_millis(20 + chance)),
+            exits_after: None,
+            stops_within: Some(Duration::from_millis(1 + chance)),
+            dies_within: Duration::from_millis(1),
+            leaves_grandchild: false,
+        };
+        match fault.filter(|fault| fault.process.as_str() == process) {
+            None => healthy,
+            Some(Fault { kind, .. }) => healthy.with(kind, chance),
+        }
+    }
+
+    fn with(self, kind: FaultKind, chance: u64) -> Self {
+        let ms = Duration::from_millis;
+        match kind {
+            FaultKind::SpawnFails => Self { spawns: false, ..self },
+            FaultKind::ExitsEarly => Self { exits_after: Some((ms(chance / 50), Exit::Code(1))), ..self },
+            FaultKind::Hangs => Self { answers_after: None, ..self },
+            FaultKind::CrashesLater => Self { exits_after: Some((ms(1_500 + chance), Exit::Code(7))), ..self },
+            FaultKind::PortTaken => self,
+            FaultKind::IgnoresStop => Self { stops_within: None, ..self },
+            FaultKind::LeavesGrandchild => Self { leaves_grandchild: true, ..self },
+            FaultKind::Unkillable => Self { stops_within: None, dies_within: UNKILLABLE_FOR, ..self },
+        }
+    }
+}
+
+/// Everything that runs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct System {
+    pub(super) groups: BTreeMap<Pid, Group>,
+    pids: u32,
+}
+
+impl System {
+    pub(super) fn spawn(&mut self, key: InstanceKey, id: InstanceId, behaviour: Behaviour) -> Pid {
+        self.pids += 1;
+        let pid = Pid::new(1_000 + self.pids).expect("made-up pids are small");
+        let others = u32::from(behaviour.leaves_grandchild);
+        self.groups.insert(pid, Group { key, id, leader_lives: true, others, behaviour });
+        pid
+    }
+
+    pub(super) fn living(&self) -> impl Iterator<Item = (Pid, &Group)> {
+        self.groups.iter().filter(|(_, group)| group.lives()).map(|(pid, group)| (*pid, group))
+    }
+
+    pub(super) fn leaders_of(&self, process: ProcessName) -> Vec<Pid> {
+        let is_one = |group: &&Group| group.leader_lives && group.id.process().as_str() == process.as_str();
+        self.groups.iter().filter(|(_, group)| is_one(group)).map(|(pid, _)| *pid).collect()
+    }
+}
