@@ -34,16 +34,17 @@ pub use event::{
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
-    Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision, Seq,
-    UnsafeName,
+    Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
+    Seq, UnsafeName,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason, StopReport,
+    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
+    StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
-pub use supervisor::ProcessReport;
+pub use supervisor::{Output, ProcessReport, StartError, Supervisor};
 pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};

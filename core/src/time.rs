@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn an_epoch_places_instants_before_and_after_it() {
-        let noon = Epoch::new(WallTime::from_unix_ms(1_000), Instant::from_origin(Duration::from_millis(500)));
+        let noon =
+            Epoch::new(WallTime::from_unix_ms(1_000), Instant::from_origin(Duration::from_millis(500)));
         assert_eq!(noon.wall(Instant::from_origin(Duration::from_millis(700))).unix_ms(), 1_200);
         assert_eq!(noon.wall(Instant::ORIGIN).unix_ms(), 500);
     }

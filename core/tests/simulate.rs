@@ -41,7 +41,10 @@ const FOUND: [(&str, u64); 0] = [];
 #[test]
 fn seeds_that_found_a_bug_stay_silent() {
     for (bug, seed) in FOUND {
-        assert!(Simulation::play(&Script::from_seed(seed)).violation.is_none(), "{bug} is back (seed {seed})");
+        assert!(
+            Simulation::play(&Script::from_seed(seed)).violation.is_none(),
+            "{bug} is back (seed {seed})"
+        );
     }
 }
 
@@ -65,10 +68,24 @@ fn every_kind_of_act_and_fault_is_played() {
             });
         }
     }
-    for kind in ["SpawnFails", "ExitsEarly", "Hangs", "CrashesLater", "PortTaken", "IgnoresStop", "LeavesGrandchild", "Unkillable"] {
+    for kind in [
+        "SpawnFails",
+        "ExitsEarly",
+        "Hangs",
+        "CrashesLater",
+        "PortTaken",
+        "IgnoresStop",
+        "LeavesGrandchild",
+        "Unkillable",
+    ] {
         assert!(seen.contains(kind), "no play has {kind}");
     }
-    for act in ["somebodyrollsback", "somebodystopstheactiverelease", "somebodyrestartseverything", "somebodyshutsdown"] {
+    for act in [
+        "somebodyrollsback",
+        "somebodystopstheactiverelease",
+        "somebodyrestartseverything",
+        "somebodyshutsdown",
+    ] {
         assert!(seen.contains(act), "no play has {act}");
     }
 }

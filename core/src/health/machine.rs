@@ -13,7 +13,11 @@ use std::time::Duration;
 
 use crate::time::Instant;
 
-use super::{HealthReason, HealthSchedule, Ready};
+mod outcome;
+mod schedule;
+
+pub use outcome::{HealthReason, Ready};
+pub use schedule::HealthSchedule;
 
 /// What one probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,49 +6,15 @@
 pub(crate) mod machine;
 mod probe;
 
-use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use crate::clock;
-use crate::spec::HealthSpec;
 
+pub use machine::{HealthReason, HealthSchedule, Ready};
 use machine::{Action, Event, Machine};
 pub use probe::HttpProbe;
-
-/// When to ask, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HealthSchedule {
-    /// How long the process may take to become ready, after `start_delay`. The check ends then even if a probe is
-    /// under way. Default 30 s (compat C-23).
-    pub timeout: Duration,
-    /// How long to wait between the end of a probe and the next one. Default 250 ms (compat C-23).
-    pub interval: Duration,
-    /// How long to wait before the first probe. Default none.
-    pub start_delay: Duration,
-    /// How long one probe may take; after that it is dropped and counts as failed. Never more than what is left of
-    /// `timeout`. Default 5 s: longer than any healthy answer, short enough that a process which hangs on its first
-    /// request is asked again within the default `timeout`.
-    pub probe_timeout: Duration,
-}
-
-impl Default for HealthSchedule {
-    fn default() -> Self {
-        Self::from(&HealthSpec::default())
-    }
-}
-
-impl From<&HealthSpec> for HealthSchedule {
-    fn from(spec: &HealthSpec) -> Self {
-        Self {
-            timeout: spec.timeout,
-            interval: spec.interval,
-            start_delay: spec.start_delay,
-            probe_timeout: Duration::from_secs(5),
-        }
-    }
-}
 
 /// Asks one address until the answer is 2xx.
 ///
@@ -138,44 +104,6 @@ fn wait(machine: &Machine) -> impl Future<Output = Event> + use<> {
             tokio::time::sleep(until - clock::now()).await;
         }
         Event::TimeUp
-    }
-}
-
-/// The process is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// How many probes it took.
-    pub attempts: u32,
-    /// How long it took, the start delay included.
-    pub took: Duration,
-}
-
-/// Why a process is not ready (compat C-83).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HealthReason {
-    /// The last answer had this status.
-    Status(u16),
-    /// The last probe was refused, reset, closed too early, or not answered with HTTP.
-    FetchFailed,
-    /// The last probe was not answered in its time.
-    NoAnswer {
-        /// How long it had.
-        within: Duration,
-    },
-    /// There was no time for a single probe.
-    NoAttempts,
-}
-
-impl fmt::Display for HealthReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status(status) => write!(f, "HTTP {status}"),
-            Self::FetchFailed => f.write_str("fetch failed"),
-            Self::NoAnswer { within } => {
-                write!(f, "no answer within {} ms", within.as_micros().div_ceil(1_000))
-            }
-            Self::NoAttempts => f.write_str("no attempts"),
-        }
     }
 }
 

@@ -33,9 +33,8 @@ impl World {
 
     /// Invariant 4.
     fn every_lease_belongs_to_a_release_with_a_reason(&self) -> Option<String> {
-        let idle = |release: &&super::Release| {
-            release.state == ReleaseState::Stopped && release.holds_ports()
-        };
+        let idle =
+            |release: &&super::Release| release.state == ReleaseState::Stopped && release.holds_ports();
         let release = self.releases().find(idle)?;
         Some(format!("stopped release {} still holds ports", release.id))
     }

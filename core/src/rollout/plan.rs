@@ -23,10 +23,11 @@ use crate::step::Step;
 #[must_use]
 pub fn plan(application: &Application, services_running: &BTreeSet<ProcessId>) -> Vec<Step> {
     let mut steps = vec![Step::Preflight, Step::LeasePorts];
-    let missing = |process: &&ProcessSpec| {
-        process.is_persistent_service() && !services_running.contains(&process.id)
-    };
-    steps.extend(application.processes.iter().filter(missing).map(|service| Step::StartService(service.id.clone())));
+    let missing =
+        |process: &&ProcessSpec| process.is_persistent_service() && !services_running.contains(&process.id);
+    steps.extend(
+        application.processes.iter().filter(missing).map(|service| Step::StartService(service.id.clone())),
+    );
     for process in release_processes(application) {
         steps.extend(process.instances().map(Step::Start));
     }

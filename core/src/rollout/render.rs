@@ -32,7 +32,8 @@ impl Context<'_> {
         let command = match &process.command {
             CommandSpec::Shell(line) => Command::Shell(fill(line)?),
             CommandSpec::Exec(words) => {
-                let mut words = words.iter().map(|word| fill(word)).collect::<Result<Vec<_>, _>>()?.into_iter();
+                let mut words =
+                    words.iter().map(|word| fill(word)).collect::<Result<Vec<_>, _>>()?.into_iter();
                 Command::Exec { program: words.next().unwrap_or_default(), args: words.collect() }
             }
         };
@@ -91,7 +92,9 @@ impl Context<'_> {
             ("REPLICA_COUNT".to_owned(), process.replicas.to_string()),
         ];
         values.extend(self.ports.get(&process.id).map(|port| ("PORT".to_owned(), port.to_string())));
-        values.extend(self.ports.iter().map(|(id, port)| (format!("{}_PORT", env_name(id.as_str())), port.to_string())));
+        values.extend(
+            self.ports.iter().map(|(id, port)| (format!("{}_PORT", env_name(id.as_str())), port.to_string())),
+        );
         let prefixed = |prefix: &str| {
             values.iter().map(|(name, value)| (format!("{prefix}_{name}"), value.clone())).collect::<Vec<_>>()
         };

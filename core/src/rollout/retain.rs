@@ -10,7 +10,11 @@ use crate::time::Instant;
 ///
 /// The newest `keep` are kept, unless they are older than `max_age`. Of two that stopped at once, the later deployed
 /// counts as newer.
-pub(super) fn forgotten(stopped: &[(Generation, Instant)], retention: Retention, now: Instant) -> Vec<Generation> {
+pub(super) fn forgotten(
+    stopped: &[(Generation, Instant)],
+    retention: Retention,
+    now: Instant,
+) -> Vec<Generation> {
     let mut newest_first = stopped.to_vec();
     newest_first.sort_by_key(|(generation, stopped_at)| Reverse((*stopped_at, *generation)));
     let is_too_old = |stopped_at| retention.max_age.is_some_and(|max_age| now - stopped_at > max_age);

@@ -73,7 +73,9 @@ impl Walk {
     #[must_use]
     pub fn turn(&self) -> Turn {
         match &self.direction {
-            Direction::Forward => self.steps.get(self.at).cloned().map_or(Turn::Over(Outcome::Deployed), Turn::Do),
+            Direction::Forward => {
+                self.steps.get(self.at).cloned().map_or(Turn::Over(Outcome::Deployed), Turn::Do)
+            }
             Direction::Backward { failed, cause, stuck } => match self.at.checked_sub(1) {
                 Some(last) => Turn::Undo(self.steps[last].undo()),
                 None => Turn::Over(undone(failed, cause, stuck.as_ref())),

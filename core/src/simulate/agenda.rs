@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::id::{Generation, InstanceKey, Pid};
-use crate::rollout::{Failure, Input};
+use crate::health::machine::ProbeOutcome;
+use crate::rollout::Input;
 use crate::supervisor::machine::HookEnd;
 use crate::time::Instant;
 
@@ -23,8 +24,13 @@ pub(super) enum Happening {
     LeaderExits(Pid, Exit),
     OthersEnd(Pid),
     HookEnds(InstanceKey, HookEnd),
-    ProbeAnswered(InstanceKey, Result<(), Failure>),
-    RequestArrives { is_tunnel: bool, lasting: Duration },
+    /// A health check wanted to come back now.
+    ProbeDue(InstanceKey),
+    ProbeEnds(InstanceKey, ProbeOutcome),
+    RequestArrives {
+        is_tunnel: bool,
+        lasting: Duration,
+    },
     RequestEnds(u64),
     DrainEnds(Generation),
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::id::ProcessId;
 use crate::restart::RestartPolicy;
 use crate::spec::{
-    Application, CommandSpec, ControlSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange, ProcessPolicy,
-    ProcessSpec, ProxySpec, Retention, StopSpec,
+    Application, CommandSpec, ControlSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange,
+    ProcessPolicy, ProcessSpec, ProxySpec, Retention, StopSpec,
 };
 
 use super::script::Variant;
@@ -24,7 +24,12 @@ pub(super) fn standard(variant: Variant) -> Application {
             drain_timeout: Duration::from_secs(20),
         },
         control: ControlSpec::default(),
-        processes: vec![web(variant), worker(variant), process("cron", ProcessPolicy::Singleton, variant), broker(variant)],
+        processes: vec![
+            web(variant),
+            worker(variant),
+            process("cron", ProcessPolicy::Singleton, variant),
+            broker(variant),
+        ],
         retention: Retention { keep: 2, max_age: None },
     }
 }

@@ -32,7 +32,8 @@ const INVARIANTS: [(&str, Invariant); 8] = [
 ];
 
 pub(super) fn broken(sim: &Simulation) -> Option<Broken> {
-    let seen = |(invariant, holds): &(&'static str, Invariant)| holds(sim).map(|what| Broken { invariant, what });
+    let seen =
+        |(invariant, holds): &(&'static str, Invariant)| holds(sim).map(|what| Broken { invariant, what });
     INVARIANTS.iter().find_map(seen)
 }
 
@@ -61,9 +62,8 @@ fn every_lease_has_a_reason(sim: &Simulation) -> Option<String> {
     let known: BTreeSet<u16> = sim.world.leases().into_keys().collect();
     let unknown = sim.ports.iter().find(|(port, _)| !known.contains(port));
     if let Some((port, generation)) = unknown {
-        let is_starting = sim.world.releases().any(|release| {
-            release.generation == *generation && !release.is_visible()
-        });
+        let is_starting =
+            sim.world.releases().any(|release| release.generation == *generation && !release.is_visible());
         let is_under_way = sim.world.is_shutting_down() && sim.agenda.awaits_lease(*generation);
         return (!is_starting && !is_under_way).then(|| format!("port {port} is leased for nobody"));
     }
@@ -75,9 +75,9 @@ fn restarts_stay_within_their_limit(sim: &Simulation) -> Option<String> {
     sim.ledger.restarts.iter().find_map(|(key, restarts)| {
         let policy = &sim.world.instance(*key)?.run.restart;
         let (limit, window) = (policy.max_restarts()? as usize, policy.window());
-        let too_many = restarts.windows(limit + 1).find(|starts| {
-            window.is_zero() || starts[limit] - starts[0] < window
-        })?;
+        let too_many = restarts
+            .windows(limit + 1)
+            .find(|starts| window.is_zero() || starts[limit] - starts[0] < window)?;
         Some(format!("{key:?} was restarted {} times within {window:?}", too_many.len()))
     })
 }
@@ -111,13 +111,12 @@ impl Simulation {
         if let Some((pid, group)) = self.system.living().next() {
             return seen("nothing is left behind", format!("{} (pid {pid}) still lives", group.id));
         }
-        let held = self.world.instances().any(|(_, instance)| {
-            instance.survivors > 0 && matches!(instance.owner, Owner::Release(_))
-        });
-        (!held && !self.is_shut_down()).then(|| Broken {
-            invariant: "a shutdown ends",
-            what: "it did not".to_owned(),
-        })
+        let held = self
+            .world
+            .instances()
+            .any(|(_, instance)| instance.survivors > 0 && matches!(instance.owner, Owner::Release(_)));
+        (!held && !self.is_shut_down())
+            .then(|| Broken { invariant: "a shutdown ends", what: "it did not".to_owned() })
     }
 
     fn is_shut_down(&self) -> bool {

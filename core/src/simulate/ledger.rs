@@ -51,14 +51,16 @@ impl Snapshot {
             Owner::Release(generation) => Some(generation) == active,
             Owner::Service | Owner::Singleton => true,
         };
-        let kept_up = world.instances().filter(|(_, instance)| counts(instance.owner) && instance.is_kept_up());
+        let kept_up =
+            world.instances().filter(|(_, instance)| counts(instance.owner) && instance.is_kept_up());
         let retiring: BTreeSet<_> = world
             .releases()
             .filter(|release| Some(release.generation) != active)
             .flat_map(|release| release.ports.values())
             .copied()
             .collect();
-        let held_on = world.active().into_iter().flat_map(|release| release.ports.values()).copied().collect();
+        let held_on =
+            world.active().into_iter().flat_map(|release| release.ports.values()).copied().collect();
         let passing: BTreeSet<u16> = &retiring - &held_on;
         Self {
             active,
@@ -86,7 +88,8 @@ impl Ledger {
             let (before, after) = (&asked.before, Snapshot::of(world));
             let lost: Vec<_> = before.kept_up.difference(&after.kept_up).collect();
             let lost_by_undo: Vec<_> = lost.iter().filter(|key| !self.given_up.contains(key)).collect();
-            let is_same = before.active == after.active && before.leases == after.leases && lost_by_undo.is_empty();
+            let is_same =
+                before.active == after.active && before.leases == after.leases && lost_by_undo.is_empty();
             if !is_same {
                 self.changed_by_undo = Some(format!("before {before:?}, after {after:?}"));
             }
@@ -96,7 +99,9 @@ impl Ledger {
 
     pub(super) fn told(&mut self, key: InstanceKey, change: &Change, now: Instant) {
         match change {
-            Change::Started { reason: StartReason::Crash, .. } => self.restarts.entry(key).or_default().push(now),
+            Change::Started { reason: StartReason::Crash, .. } => {
+                self.restarts.entry(key).or_default().push(now)
+            }
             Change::NotStarted { .. }
             | Change::Exited { then: AfterExit::Stays | AfterExit::LimitReached { .. }, .. } => {
                 self.given_up.insert(key);

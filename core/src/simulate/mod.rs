@@ -19,6 +19,7 @@ mod invariant;
 mod ledger;
 mod perform;
 mod play;
+mod probe;
 mod script;
 mod shrink;
 mod supervise;
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::health::machine::Event as ProbeEvent;
 use crate::id::{Generation, InstanceKey, OpId, ReleaseId};
 use crate::report::ProcessState;
 use crate::rollout::{Answer, Command, DeployRequest, Input, World};
@@ -70,7 +72,7 @@ pub struct Simulation {
     supervised: BTreeMap<InstanceKey, Supervised>,
     traffic: Traffic,
     ports: BTreeMap<u16, Generation>,
-    probed: BTreeSet<InstanceKey>,
+    probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
     drains: BTreeSet<Generation>,
     faults: BTreeMap<ReleaseId, Fault>,
     ledger: Ledger,
@@ -96,7 +98,7 @@ impl Simulation {
             supervised: BTreeMap::new(),
             traffic: Traffic::default(),
             ports: BTreeMap::new(),
-            probed: BTreeSet::new(),
+            probes: BTreeMap::new(),
             drains: BTreeSet::new(),
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -126,7 +128,8 @@ impl Simulation {
     /// Ends every instance of a process unasked.
     pub fn crash(&mut self, process: &str) {
         let is_one = |group: &system::Group| group.leader_lives && group.id.process().as_str() == process;
-        let crashed: Vec<_> = self.system.living().filter(|(_, group)| is_one(group)).map(|(pid, _)| pid).collect();
+        let crashed: Vec<_> =
+            self.system.living().filter(|(_, group)| is_one(group)).map(|(pid, _)| pid).collect();
         for pid in crashed {
             self.agenda.push(self.now, Happening::LeaderExits(pid, crate::exit::Exit::Code(1)));
         }
@@ -161,7 +164,8 @@ impl Simulation {
     #[must_use]
     pub fn is_running(&self, process: &str) -> bool {
         self.world.instances().any(|(_, instance)| {
-            instance.id.process().as_str() == process && matches!(instance.state, ProcessState::Running { .. })
+            instance.id.process().as_str() == process
+                && matches!(instance.state, ProcessState::Running { .. })
         })
     }
 
@@ -201,7 +205,8 @@ impl Simulation {
             Happening::LeaderExits(pid, exit) => self.leader_exits(pid, exit),
             Happening::OthersEnd(pid) => self.others_end(pid),
             Happening::HookEnds(key, end) => self.drive(key, supervise::hook_ended(end)),
-            Happening::ProbeAnswered(key, result) => self.probe_answered(key, result),
+            Happening::ProbeDue(key) => self.ask_health(key, ProbeEvent::TimeUp),
+            Happening::ProbeEnds(key, outcome) => self.ask_health(key, ProbeEvent::ProbeEnded(outcome)),
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
             Happening::DrainEnds(generation) => self.drain_ends(generation),

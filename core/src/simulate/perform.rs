@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::id::{Generation, InstanceKey, ProcessId};
 use crate::report::DrainReport;
 use crate::rollout::{Action, Failure, Input, Owner};
-use crate::spec::{HealthSpec, PortRange};
+use crate::spec::PortRange;
 use crate::supervisor::machine::Event;
 
 use super::Simulation;
@@ -25,8 +25,8 @@ impl Simulation {
             Action::ForbidRestarts(key) => self.drive(key, Event::SetRestarts(false)),
             Action::Stop(key) => self.stop(key),
             Action::Forget(key) => drop(self.supervised.remove(&key)),
-            Action::Probe { key, health, .. } => self.probe(key, &health),
-            Action::CancelProbe(key) => drop(self.probed.remove(&key)),
+            Action::Probe { key, health, .. } => self.begin_probing(key, &health),
+            Action::CancelProbe(key) => drop(self.probes.remove(&key)),
             Action::Switch(target) => self.switch(target.map(|(generation, _, _)| generation)),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
@@ -51,7 +51,9 @@ impl Simulation {
                     self.ports.insert(port, generation);
                     leased.insert(id.clone(), port);
                 }
-                None => result = Err(Failure::new("no_port", format!("no available port in {range} for {id}"))),
+                None => {
+                    result = Err(Failure::new("no_port", format!("no available port in {range} for {id}")))
+                }
             }
         }
         if result.is_err() {
@@ -72,7 +74,8 @@ impl Simulation {
         let Some(generation) = self.proxied_generation(key) else { return };
         let open = self.traffic.open_to(generation);
         if open > 0 && !self.ledger.may_lose_requests() {
-            self.ledger.lost = Some(format!("{open} requests were open when the process behind them was stopped"));
+            self.ledger.lost =
+                Some(format!("{open} requests were open when the process behind them was stopped"));
         }
     }
 
@@ -82,32 +85,6 @@ impl Simulation {
             Owner::Release(generation) if instance.id.process().as_str() == "web" => Some(generation),
             _ => None,
         }
-    }
-
-    fn probe(&mut self, key: InstanceKey, health: &HealthSpec) {
-        self.probed.insert(key);
-        let answers = self.group_answers_after(key);
-        let (after, result) = match answers.filter(|after| *after < health.timeout) {
-            Some(after) => (after, Ok(())),
-            None => (health.timeout, Err(Failure::new("health_timeout", "Health check failed: fetch failed"))),
-        };
-        self.agenda.push(self.now + after, Happening::ProbeAnswered(key, result));
-    }
-
-    fn group_answers_after(&self, key: InstanceKey) -> Option<Duration> {
-        let group = self.system.groups.values().rev().find(|group| group.key == key)?;
-        group.behaviour.answers_after
-    }
-
-    pub(super) fn probe_answered(&mut self, key: InstanceKey, result: Result<(), Failure>) {
-        if !self.probed.contains(&key) || (result.is_ok() && !self.is_alive(key)) {
-            return;
-        }
-        self.probed.remove(&key);
-        if result.is_ok() {
-            self.ledger.answered_probe.insert(key);
-        }
-        self.agenda.push(self.now, Happening::Hear(Box::new(Input::ProbeEnded { key, result })));
     }
 
     fn switch(&mut self, target: Option<Generation>) {

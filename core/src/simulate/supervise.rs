@@ -97,7 +97,7 @@ impl Simulation {
             self.narrate(format_args!("{id} cannot be spawned"));
             return self.drive(key, Event::NotSpawned("spawn /bin/sh ENOENT".to_owned()));
         }
-        let pid = self.system.spawn(key, id.clone(), behaviour);
+        let pid = self.system.spawn(key, id.clone(), behaviour, self.now);
         self.narrate(format_args!("{id} starts (pid {pid})"));
         self.supervised.get_mut(&key).expect("it was there a moment ago").pid = Some(pid);
         if let Some((after, exit)) = behaviour.exits_after {
@@ -175,7 +175,11 @@ impl Simulation {
         self.ledger.told(key, &change, self.now);
         let Some(supervised) = self.supervised.get_mut(&key) else { return };
         supervised.heard_at = supervised.heard_at.max(self.now + delay);
-        let tail = if matches!(change, Change::Exited { .. }) { vec!["its last words".to_owned()] } else { Vec::new() };
+        let tail = if matches!(change, Change::Exited { .. }) {
+            vec!["its last words".to_owned()]
+        } else {
+            Vec::new()
+        };
         let input = Input::Told { key, change, tail };
         self.agenda.push(supervised.heard_at, Happening::Hear(Box::new(input)));
     }

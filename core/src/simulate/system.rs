@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::id::{InstanceId, InstanceKey, Pid};
 
+use crate::time::Instant;
+
 use super::script::{Fault, FaultKind, ProcessName};
 
 /// Longer than the machines wait after SIGKILL, so that there are survivors.
@@ -19,6 +21,7 @@ pub(super) struct Group {
     pub(super) leader_lives: bool,
     pub(super) others: u32,
     pub(super) behaviour: Behaviour,
+    pub(super) started_at: Instant,
 }
 
 impl Group {
@@ -66,7 +69,9 @@ impl Behaviour {
             FaultKind::SpawnFails => Self { spawns: false, ..self },
             FaultKind::ExitsEarly => Self { exits_after: Some((ms(chance / 50), Exit::Code(1))), ..self },
             FaultKind::Hangs => Self { answers_after: None, ..self },
-            FaultKind::CrashesLater => Self { exits_after: Some((ms(1_500 + chance), Exit::Code(7))), ..self },
+            FaultKind::CrashesLater => {
+                Self { exits_after: Some((ms(1_500 + chance), Exit::Code(7))), ..self }
+            }
             FaultKind::PortTaken => self,
             FaultKind::IgnoresStop => Self { stops_within: None, ..self },
             FaultKind::LeavesGrandchild => Self { leaves_grandchild: true, ..self },
@@ -83,11 +88,11 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn spawn(&mut self, key: InstanceKey, id: InstanceId, behaviour: Behaviour) -> Pid {
+    pub(super) fn spawn(&mut self, key: InstanceKey, id: InstanceId, behaviour: Behaviour, now: Instant) -> Pid {
         self.pids += 1;
         let pid = Pid::new(1_000 + self.pids).expect("made-up pids are small");
         let others = u32::from(behaviour.leaves_grandchild);
-        self.groups.insert(pid, Group { key, id, leader_lives: true, others, behaviour });
+        self.groups.insert(pid, Group { key, id, leader_lives: true, others, behaviour, started_at: now });
         pid
     }
 

@@ -1,5 +1,224 @@
 //! Supervisor: starts a process, keeps it alive, and ends it with everything it started.
+//!
+//! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
+//! system calls, `child.rs` hears of the end, `group.rs` of who is left, `pipes.rs` and `output.rs` of what is printed,
+//! `hook.rs` runs lifecycle commands. Nothing here knows releases, ports, health checks or traffic.
 
+mod child;
+mod command;
+mod group;
+mod hook;
+mod identity;
 pub(crate) mod machine;
+mod output;
+mod pipes;
+mod running;
+mod spawn;
+mod task;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::id::Pid;
+use crate::report::{Change, StartReason, StopReport};
+use crate::spec::RunSpec;
 
 pub use machine::ProcessReport;
+pub use output::Output;
+
+use task::{Ends, Request};
+
+/// Who is told of every change.
+type Observer = Arc<dyn Fn(&Change, &Output) + Send + Sync>;
+
+/// Keeps one process alive until it is asked to end it.
+///
+/// The process gets a session and a group of its own, an empty signal mask, default dispositions, and no descriptor
+/// but its stdin (at its end), stdout and stderr. What it prints is read line by line. When it exits unasked, what it
+/// left behind is killed and its restart policy decides. When it is stopped, the stop is over when its whole group is
+/// gone: a grandchild that outlives its parent dies too. Only one that made a session of its own escapes.
+///
+/// No signal handler is installed and nothing but the process's own descriptor is waited for, so a host may do with
+/// SIGCHLD and `waitpid(-1)` what it wants. If it does reap the process, its [`Exit`](crate::Exit) is still right on Linux
+/// 6.15 and later, and unknown before (and when it was reaped within the first moments of its life).
+///
+/// Clones are handles to the same process. **When the last one is dropped, the process is stopped** as by
+/// [`stop`](Self::stop), SIGKILL after its grace included; when the runtime ends before that, it is killed at once.
+///
+/// ```
+/// use rollcore::{Command, RunSpec, Signal, StartReason, Supervisor, Exit};
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let spec = RunSpec::new(Command::Shell("echo hello; exec sleep 60".into()), "/");
+/// let sleeper = Supervisor::new(spec);
+///
+/// let pid = sleeper.start(StartReason::Manual).await?;
+/// assert_eq!(sleeper.report().state.pid(), Some(pid));
+///
+/// let stopped = sleeper.stop().await;
+/// assert_eq!(stopped.exit, Some(Exit::Signal(Signal::TERM)));
+/// assert!(stopped.is_clean());
+/// # Ok::<(), rollcore::StartError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Supervisor {
+    /// Unbounded, because there are only a handful of kinds of requests, and the task never waits to take them.
+    requests: mpsc::UnboundedSender<Request>,
+    report: watch::Receiver<ProcessReport>,
+    output: Output,
+}
+
+/// Why a process is not up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The operating system would not start it.
+    #[error("{message}")]
+    NotSpawned {
+        /// Such as `spawn /bin/sh ENOENT` (compat C-56).
+        message: String,
+        /// What exactly was missing, for people, such as `its directory /srv/v2: No such file or directory`. May be
+        /// empty.
+        detail: String,
+    },
+    /// Somebody asked to stop it before it was up.
+    #[error("the process was stopped while it was starting")]
+    Stopped,
+    /// The runtime that supervised it has ended.
+    #[error("the runtime of the supervisor has ended")]
+    RuntimeEnded,
+}
+
+impl StartError {
+    /// A name for programs; never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotSpawned { .. } => "not_spawned",
+            Self::Stopped => "stopped",
+            Self::RuntimeEnded => "runtime_ended",
+        }
+    }
+
+    /// What exactly was missing, for people, if that is known.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::NotSpawned { detail, .. } if !detail.is_empty() => Some(detail),
+            _ => None,
+        }
+    }
+}
+
+impl Supervisor {
+    /// Supervises a process that is not started yet.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and IO.
+    #[must_use]
+    pub fn new(spec: RunSpec) -> Self {
+        Self::with_observer(spec, task::unobserved())
+    }
+
+    /// Like [`new`](Self::new), and tells `observer` of every change, once and in order, with what the process printed
+    /// so far.
+    ///
+    /// The observer is called by the task that supervises: while it computes, this process is not looked after, so it
+    /// must not block. When it panics, the panic is logged and nothing else happens.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with time and IO.
+    #[must_use]
+    pub fn observed(spec: RunSpec, observer: impl Fn(&Change, &Output) + Send + Sync + 'static) -> Self {
+        Self::with_observer(spec, Arc::new(observer))
+    }
+
+    fn with_observer(spec: RunSpec, observer: Observer) -> Self {
+        let output = Output::new(spec.output_lines_max);
+        let (requests, requested) = mpsc::unbounded_channel();
+        let (reports, report) = watch::channel(machine::Machine::new(&spec).report());
+        let ends = Ends { requests: requested, report: reports, output: output.clone(), observer };
+        tokio::spawn(task::run(spec, ends));
+        Self { requests, report, output }
+    }
+
+    /// Starts the process, and waits until it has a pid or cannot get one.
+    ///
+    /// One that runs already keeps running: its pid is the answer. One that waits for a restart is started at once.
+    /// One that is being stopped is started when the stop is complete.
+    ///
+    /// # Errors
+    /// When the operating system would not start it, or somebody stopped it meanwhile.
+    ///
+    /// # Cancel safety
+    /// The start goes on when the future is dropped.
+    pub async fn start(&self, reason: StartReason) -> Result<Pid, StartError> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Start(reason, answer));
+        answered.await.unwrap_or(Err(StartError::RuntimeEnded))
+    }
+
+    /// Stops the process: quiet, drain, stop, kill, as its [`StopSpec`](crate::StopSpec) says (compat C-64 to C-74).
+    /// Waits until its group is empty and its leader reaped, or until even SIGKILL has had 5 s.
+    ///
+    /// Stops at the same time are one stop, with one report.
+    ///
+    /// # Cancel safety
+    /// The stop goes on when the future is dropped.
+    pub async fn stop(&self) -> StopReport {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Stop(answer));
+        // Without the runtime there is no process either: it was killed.
+        answered.await.unwrap_or_default()
+    }
+
+    /// Says that the process is ready, for one whose [`Readiness`](crate::Readiness) is `WhenConfirmed`. Harmless when
+    /// it is not running.
+    pub fn confirm_ready(&self) {
+        self.ask(Request::ConfirmReady);
+    }
+
+    /// Whether an unasked exit may be followed by a restart. Yes by default. With `false`, a restart that is already
+    /// waited for is cancelled (compat C-131).
+    pub fn set_restarts(&self, allowed: bool) {
+        self.ask(Request::SetRestarts(allowed));
+    }
+
+    /// What the next start runs, be it asked for or automatic. What runs now is stopped as it was started.
+    pub fn replace_spec(&self, spec: RunSpec) {
+        self.ask(Request::SetSpec(Box::new(spec)));
+    }
+
+    /// Follows the state of the process. Every change of it is seen by [`observed`](Self::observed) only; here the
+    /// last one is.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<ProcessReport> {
+        self.report.clone()
+    }
+
+    /// The process, now.
+    #[must_use]
+    pub fn report(&self) -> ProcessReport {
+        *self.report.borrow()
+    }
+
+    /// What the process printed, over all its starts.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        self.output.clone()
+    }
+
+    fn ask(&self, request: Request) {
+        // Only a runtime that has ended does not listen; whoever waits for an answer hears of that.
+        let _unheard = self.requests.send(request);
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("report", &self.report()).finish_non_exhaustive()
+    }
+}

@@ -73,7 +73,7 @@ fn daemon_and_release_events_read_as_in_the_contract() {
             json!({ "error": "boom", "releaseId": "v1" }),
         ),
         (
-            Event::TrafficSwitched { previous: None, release: v1() },
+            Event::TrafficSwitched { previous: None, release: Some(v1()) },
             "traffic switched",
             json!({ "previousReleaseId": null, "releaseId": "v1" }),
         ),

@@ -4,8 +4,8 @@
 //! at a time holds the lock (deploy, rollback, stop, restart); draining and retiring go on beside it, and a shutdown
 //! goes before everything.
 
-mod instance;
 mod events_of;
+mod instance;
 mod operation;
 mod release;
 mod restart;
@@ -154,7 +154,13 @@ impl World {
         Generation(self.generations)
     }
 
-    fn add_instance(&mut self, id: InstanceId, owner: Owner, release: ReleaseId, run: RunSpec) -> InstanceKey {
+    fn add_instance(
+        &mut self,
+        id: InstanceId,
+        owner: Owner,
+        release: ReleaseId,
+        run: RunSpec,
+    ) -> InstanceKey {
         self.keys += 1;
         let key = InstanceKey(self.keys);
         self.instances.insert(key, Instance::new(id, owner, release, run));
@@ -226,7 +232,8 @@ impl World {
     /// Every port that is leased, and whose it is.
     #[must_use]
     pub fn leases(&self) -> BTreeMap<u16, String> {
-        let of_services = self.services.iter().filter_map(|(id, service)| Some((service.port?, id.to_string())));
+        let of_services =
+            self.services.iter().filter_map(|(id, service)| Some((service.port?, id.to_string())));
         let of_releases = self.releases.values().flat_map(|release| {
             release.leased.iter().map(|(id, port)| (*port, format!("{id} of {}", release.id)))
         });

@@ -32,7 +32,13 @@ impl World {
         }
     }
 
-    pub(super) fn operation_told(&mut self, key: InstanceKey, change: &Change, tail: &[String], now: Instant) {
+    pub(super) fn operation_told(
+        &mut self,
+        key: InstanceKey,
+        change: &Change,
+        tail: &[String],
+        now: Instant,
+    ) {
         match self.operation.take() {
             Some(Operation::Rollout(rollout)) => self.rollout_told(rollout, key, change, tail),
             Some(Operation::Stop(stop)) => self.stop_told(stop, key, change, now),
@@ -43,7 +49,9 @@ impl World {
 
     /// Goes on with whatever has the lock, until it has to wait.
     pub(super) fn proceed(&mut self, now: Instant) {
-        while let Some(Operation::Rollout(rollout)) = self.operation.take_if(|operation| operation.can_go_on()) {
+        while let Some(Operation::Rollout(rollout)) =
+            self.operation.take_if(|operation| operation.can_go_on())
+        {
             self.advance(rollout, now);
         }
     }

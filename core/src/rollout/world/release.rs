@@ -136,7 +136,8 @@ impl World {
     fn prune(&mut self, now: Instant) {
         let is_stopped = |release: &&Release| release.state == ReleaseState::Stopped;
         let stopped = self.releases.values().filter(is_stopped);
-        let (superseded, retained): (Vec<_>, Vec<_>) = stopped.partition(|release| self.is_superseded(release));
+        let (superseded, retained): (Vec<_>, Vec<_>) =
+            stopped.partition(|release| self.is_superseded(release));
         let retained: Vec<_> =
             retained.iter().map(|release| (release.generation, release.stopped_at.unwrap_or(now))).collect();
         let mut forgotten = retain::forgotten(&retained, self.application.retention, now);

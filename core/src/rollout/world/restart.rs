@@ -9,9 +9,9 @@ use crate::rollout::Failure;
 use crate::rollout::command::{Answer, Refusal, RestartSelection};
 use crate::spec::{ProcessPolicy, ProcessSpec};
 
+use super::World;
 use super::operation::Operation;
 use super::release::survivors_failure;
-use super::World;
 
 /// Instances that are being restarted.
 #[derive(Clone, Debug)]
@@ -36,7 +36,8 @@ impl World {
 
     fn selected(&self, selection: &RestartSelection) -> Result<VecDeque<InstanceKey>, Refusal> {
         let names_proxied = |process: &&ProcessSpec| {
-            process.policy == ProcessPolicy::Proxied && selection.process.as_deref() == Some(process.id.as_str())
+            process.policy == ProcessPolicy::Proxied
+                && selection.process.as_deref() == Some(process.id.as_str())
         };
         let wants_proxied = selection.policy == Some(ProcessPolicy::Proxied)
             || self.application.processes.iter().any(|process| names_proxied(&process));
@@ -70,7 +71,8 @@ impl World {
                 self.services.get(&process.id).map(|service| service.key).into_iter().collect()
             }
             ProcessPolicy::Service | ProcessPolicy::Companion => {
-                let of_active = self.active.map(|generation| self.instances_of(generation)).unwrap_or_default();
+                let of_active =
+                    self.active.map(|generation| self.instances_of(generation)).unwrap_or_default();
                 of_active.into_iter().filter(|key| *self.instances[key].id.process() == process.id).collect()
             }
         }
@@ -90,15 +92,12 @@ impl World {
         }
     }
 
-    pub(super) fn restart_told(
-        &mut self,
-        mut restart: Restart,
-        key: InstanceKey,
-        change: &Change,
-    ) {
+    pub(super) fn restart_told(&mut self, mut restart: Restart, key: InstanceKey, change: &Change) {
         let is_current = restart.queue.front() == Some(&key);
         match change {
-            Change::Stopped(report) if is_current && report.is_clean() => self.start(key, StartReason::Manual),
+            Change::Stopped(report) if is_current && report.is_clean() => {
+                self.start(key, StartReason::Manual)
+            }
             Change::Stopped(report) if is_current => {
                 return self.refuse(restart.op, Refusal::Failed(survivors_failure(report.survivors)));
             }

@@ -42,7 +42,9 @@ impl World {
         release.drain_started_at = Some(now);
         let keys = self.instances_of(generation);
         self.actions.extend(keys.iter().map(|key| Action::ForbidRestarts(*key)));
-        let early = keys.into_iter().filter(|key| self.definition(*key).is_some_and(|process| process.non_blocking_drain));
+        let early = keys
+            .into_iter()
+            .filter(|key| self.definition(*key).is_some_and(|process| process.non_blocking_drain));
         let waiting = self.stop_all(early.collect());
         self.retirements.insert(generation, Retirement { phase: Phase::Draining, waiting });
         let budget = self.application.proxy.drain_timeout;
@@ -77,9 +79,7 @@ impl World {
     }
 
     fn undo_drained(&mut self, generation: Generation) -> bool {
-        let awaited = |operation: &mut Operation| {
-            matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Drained(generation))
-        };
+        let awaited = |operation: &mut Operation| matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Drained(generation));
         let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return false };
         self.note(&mut rollout, Progress::Done);
         self.operation = Some(Operation::Rollout(rollout));

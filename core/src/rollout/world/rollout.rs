@@ -12,9 +12,9 @@ use crate::spec::{Application, RunSpec};
 use crate::step::Undo;
 use crate::time::Instant;
 
+use super::World;
 use super::operation::Operation;
 use super::release::{Release, ReleaseState};
-use super::World;
 
 /// What a rollout remembers so that it can go on, and so that it can go back.
 #[derive(Clone, Debug)]
@@ -88,7 +88,6 @@ impl Rollout {
     pub(super) fn is_waiting(&self) -> bool {
         self.waits_for != WaitsFor::Nothing
     }
-
 }
 
 impl World {
@@ -110,7 +109,10 @@ impl World {
             revision: Some(target.revision.clone()),
             application: None,
         };
-        self.record(Event::RollbackStarted { release: request.release.clone(), path: request.path.clone().into() });
+        self.record(Event::RollbackStarted {
+            release: request.release.clone(),
+            path: request.path.clone().into(),
+        });
         self.begin_rollout(op, Verb::Rollback, request);
         Ok(())
     }
@@ -187,9 +189,7 @@ impl World {
                 self.record(Event::StepStarted { release, step: step.clone() });
                 self.begin(&mut rollout, &step, now)
             }
-            Turn::Undo(undo) => {
-                self.begin_undo(&mut rollout, &undo, now)
-            }
+            Turn::Undo(undo) => self.begin_undo(&mut rollout, &undo, now),
         };
         self.note(&mut rollout, progress);
         self.operation = Some(Operation::Rollout(rollout));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::id::{Generation, InstanceId, InstanceKey, ProcessId};
 use crate::report::{Change, StartReason};
+use crate::rollout::Failure;
 use crate::rollout::command::Action;
 use crate::rollout::render::{self, Context};
-use crate::rollout::Failure;
 use crate::spec::{PortRange, ProcessSpec, Readiness};
 use crate::step::Step;
 use crate::time::Instant;
@@ -91,7 +91,8 @@ impl World {
         let is_its_own = |id: &ProcessId| {
             application.processes.iter().any(|process| process.id == *id && !process.is_persistent_service())
         };
-        release.leased = ports.iter().filter(|(id, _)| is_its_own(id)).map(|(id, port)| (id.clone(), *port)).collect();
+        release.leased =
+            ports.iter().filter(|(id, _)| is_its_own(id)).map(|(id, port)| (id.clone(), *port)).collect();
         release.ports = services.into_iter().chain(ports).collect();
         Progress::Done
     }
@@ -135,7 +136,9 @@ impl World {
         match change {
             Change::Started { .. } if !needs_uptime => Some(Progress::Done),
             Change::BecameReady => Some(Progress::Done),
-            Change::NotStarted { error, .. } => Some(Progress::Fails(Failure::new("spawn_failed", error.clone()))),
+            Change::NotStarted { error, .. } => {
+                Some(Progress::Fails(Failure::new("spawn_failed", error.clone())))
+            }
             Change::Exited { exit, .. } => {
                 Some(Progress::Fails(exited_early(&instance.id, &exit.to_string(), tail)))
             }
@@ -146,7 +149,8 @@ impl World {
     fn await_ready(&mut self, generation: Generation, id: &InstanceId) -> Progress {
         let release = &self.releases[&generation];
         let process = process_of(&release.application.processes, id.process());
-        let (Some(health), Some(port)) = (process.health.clone(), release.ports.get(&process.id).copied()) else {
+        let (Some(health), Some(port)) = (process.health.clone(), release.ports.get(&process.id).copied())
+        else {
             return Progress::Done;
         };
         let host = release.application.proxy.upstream_host.clone();
@@ -159,9 +163,7 @@ impl World {
     }
 
     pub(super) fn probe_ended(&mut self, key: InstanceKey, result: Result<(), Failure>) {
-        let awaited = |operation: &mut Operation| {
-            matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Ready(key))
-        };
+        let awaited = |operation: &mut Operation| matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Ready(key));
         let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return };
         let progress = match result {
             Ok(()) => {
@@ -237,7 +239,9 @@ impl World {
         change: &Change,
     ) -> Option<Progress> {
         match change {
-            Change::Stopped(report) if report.is_clean() => Some(self.start_singleton(rollout.generation, id)),
+            Change::Stopped(report) if report.is_clean() => {
+                Some(self.start_singleton(rollout.generation, id))
+            }
             Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
             _ => None,
         }
@@ -287,7 +291,10 @@ impl World {
 }
 
 fn process_of<'a>(processes: &'a [ProcessSpec], id: &ProcessId) -> &'a ProcessSpec {
-    processes.iter().find(|process| process.id == *id).expect("a plan only names processes of its application")
+    processes
+        .iter()
+        .find(|process| process.id == *id)
+        .expect("a plan only names processes of its application")
 }
 
 /// How many of its last lines stand in the error of a process that exited too early.
@@ -304,4 +311,3 @@ fn exited_early(id: &InstanceId, exit: &str, tail: &[String]) -> Failure {
     }
     Failure::new("exited_before_ready", message)
 }
-

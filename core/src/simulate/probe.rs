@@ -1,0 +1,62 @@
+//! Drives the health checks' machines with made-up answers.
+
+use std::time::Duration;
+
+use crate::health::machine::{Action, Event, HealthSchedule, Machine, ProbeOutcome};
+use crate::id::InstanceKey;
+use crate::rollout::{Failure, Input};
+use crate::spec::HealthSpec;
+
+use super::Simulation;
+use super::agenda::Happening;
+
+impl Simulation {
+    pub(super) fn begin_probing(&mut self, key: InstanceKey, health: &HealthSpec) {
+        let machine = Machine::new(HealthSchedule::from(health), self.now);
+        self.probes.insert(key, machine);
+        self.come_back(key);
+    }
+
+    /// Tells a health check, and does what it says.
+    pub(super) fn ask_health(&mut self, key: InstanceKey, event: Event) {
+        let now = self.now;
+        let Some(machine) = self.probes.get_mut(&key) else { return };
+        if event == Event::TimeUp && machine.next_timeout().is_none_or(|at| at > now) {
+            return;
+        }
+        for action in machine.handle(event, now) {
+            match action {
+                Action::Probe { .. } => self.answer_probe(key),
+                Action::Done(result) => self.probed(key, result.is_ok()),
+            }
+        }
+        self.come_back(key);
+    }
+
+    fn come_back(&mut self, key: InstanceKey) {
+        let next = self.probes.get(&key).and_then(Machine::next_timeout);
+        if let Some(at) = next {
+            self.agenda.push(at.max(self.now), Happening::ProbeDue(key));
+        }
+    }
+
+    /// A process that hangs never answers; one that is still starting refuses.
+    fn answer_probe(&mut self, key: InstanceKey) {
+        let Some(group) = self.system.groups.values().rev().find(|group| group.key == key) else { return };
+        let Some(answers_after) = group.behaviour.answers_after else { return };
+        let is_up = group.leader_lives && self.now >= group.started_at + answers_after;
+        let outcome = if is_up { ProbeOutcome::Status(200) } else { ProbeOutcome::Failed };
+        self.agenda.push(self.now + Duration::from_millis(1), Happening::ProbeEnds(key, outcome));
+    }
+
+    fn probed(&mut self, key: InstanceKey, is_ready: bool) {
+        self.probes.remove(&key);
+        let result = if is_ready {
+            self.ledger.answered_probe.insert(key);
+            Ok(())
+        } else {
+            Err(Failure::new("health_check_failed", "Health check failed"))
+        };
+        self.agenda.push(self.now, Happening::Hear(Box::new(Input::ProbeEnded { key, result })));
+    }
+}

@@ -1,0 +1,43 @@
+//! Runs a lifecycle command beside a process (compat C-69 to C-71).
+
+use std::time::Duration;
+
+use crate::exit::Signal;
+use crate::id::Pid;
+use crate::spec::{Command, RunSpec};
+
+use super::child::{Capture, Child, RawChild};
+use super::machine::HookEnd;
+
+/// Runs `command` in a group of its own, in the directory and with the environment of `spec`, and with
+/// `ROLLBRIDGE_PID` and `ROLLCORE_PID`, the number of the process's group. What it prints is thrown away.
+///
+/// At `time_limit` it is killed with its group. Also when it ends by itself, and when this future is dropped, nothing
+/// of its group stays behind.
+pub(super) async fn run(spec: RunSpec, command: String, pid: Pid, time_limit: Duration) -> HookEnd {
+    let hook = RunSpec { command: Command::Shell(command), ..spec };
+    let env = [("ROLLBRIDGE_PID", pid.to_string()), ("ROLLCORE_PID", pid.to_string())];
+    let raw = match tokio::task::spawn_blocking(move || RawChild::spawn(&hook, &env, Capture::Nothing)).await
+    {
+        Ok(Ok(raw)) => raw,
+        Ok(Err(error)) => return HookEnd::NotStarted(error.message),
+        Err(error) => return HookEnd::NotStarted(error.to_string()),
+    };
+    let mut child = match Child::new(raw) {
+        Ok(child) => child,
+        Err(error) => return HookEnd::NotStarted(error.to_string()),
+    };
+    let end = match tokio::time::timeout(time_limit, child.exited()).await {
+        Ok(exit) => HookEnd::Exited(exit),
+        Err(_) => HookEnd::TimedOut,
+    };
+    if let Some(group) = child.group() {
+        group.signal(Signal::KILL);
+    }
+    let _exit = tokio::time::timeout(REAP_TIMEOUT, child.exited()).await;
+    child.reap();
+    end
+}
+
+/// How long the hook may take to die of SIGKILL.
+const REAP_TIMEOUT: Duration = Duration::from_millis(100);

@@ -1,0 +1,133 @@
+//! Which process a pid means: the one that started at this time (`proc_pid_stat(5)`).
+
+use std::fs;
+
+use crate::id::Pid;
+
+/// What the kernel tells about a process, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) parent: u32,
+    pub(super) group: u32,
+    pub(super) session: u32,
+    /// Clock ticks after boot.
+    pub(super) start_time: u64,
+    /// Whether anything of it still runs: it is not a zombie.
+    pub(super) alive: bool,
+}
+
+impl Stat {
+    /// Of the process that has this pid now.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Of the text of `/proc/<pid>/stat`. The name is in parentheses and may hold anything, parentheses included.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let end_of_name = text.iter().rposition(|&byte| byte == b')')?;
+        let rest = std::str::from_utf8(&text[end_of_name + 1..]).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        // Field 3 of the manual page is the first one here.
+        let field = |number: usize| fields.get(number - 3).copied();
+        let threads: u32 = field(20)?.parse().ok()?;
+        let ended = matches!(field(3)?, "Z" | "X" | "x");
+        Some(Self {
+            parent: field(4)?.parse().ok()?,
+            group: field(5)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            start_time: field(22)?.parse().ok()?,
+            // A main thread that has ended before the others looks like a zombie, and is none.
+            alive: !ended || threads > 1,
+        })
+    }
+}
+
+/// A pid that cannot be mistaken for another process that got the same number later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) pid: Pid,
+    start_time: u64,
+}
+
+/// What has become of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// It is there, perhaps as a zombie: its number cannot be anybody else's.
+    There,
+    /// It is gone, and nobody has its number.
+    Gone,
+    /// It is gone, and another process has its number.
+    Replaced,
+}
+
+impl Identity {
+    /// Of the process that has this pid now.
+    pub(super) fn of(pid: Pid) -> Option<Self> {
+        Stat::of(pid.get()).map(|stat| Self { pid, start_time: stat.start_time })
+    }
+
+    /// Whether it is still there.
+    pub(super) fn presence(self) -> Presence {
+        self.judge(Stat::of(self.pid.get()))
+    }
+
+    fn judge(self, now: Option<Stat>) -> Presence {
+        match now {
+            None => Presence::Gone,
+            Some(stat) if stat.start_time == self.start_time => Presence::There,
+            Some(_) => Presence::Replaced,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHELL: &str = "7 (sh) S 5 6 4 0 -1 4194304 101 0 0 0 0 0 0 0 20 0 1 0 12345 2596864 219 1844674";
+
+    fn stat(text: &str) -> Option<Stat> {
+        Stat::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn a_stat_line_is_read() {
+        let expected = Stat { parent: 5, group: 6, session: 4, start_time: 12_345, alive: true };
+        assert_eq!(stat(SHELL), Some(expected));
+    }
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        for name in ["a b", ") Z 1 1 1", "((", "", "x) (y"] {
+            assert_eq!(stat(&SHELL.replace("(sh)", &format!("({name})"))), stat(SHELL), "{name:?}");
+        }
+        let mut not_utf8 = b"7 (\xff\xfe) ".to_vec();
+        not_utf8.extend_from_slice(&SHELL.as_bytes()[7..]);
+        assert_eq!(Stat::parse(&not_utf8), stat(SHELL));
+    }
+
+    #[test]
+    fn a_zombie_is_dead_unless_other_threads_go_on() {
+        let zombie = SHELL.replace(") S ", ") Z ");
+        assert!(!stat(&zombie).expect("it is well formed").alive);
+        assert!(stat(&zombie.replace(" 20 0 1 0 ", " 20 0 8 0 ")).expect("it is well formed").alive);
+        assert!(!stat(&SHELL.replace(") S ", ") X ")).expect("it is well formed").alive);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_no_stat() {
+        for length in 0..SHELL.find(" 2596864").expect("it is there") - 5 {
+            assert_eq!(stat(&SHELL[..length]), None, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_pid_that_was_given_again_is_somebody_else() {
+        let me = Pid::new(std::process::id()).expect("a pid");
+        let identity = Identity::of(me).expect("I am there");
+        assert_eq!(identity.presence(), Presence::There);
+        let other = Identity { start_time: identity.start_time + 1, ..identity };
+        assert_eq!(other.presence(), Presence::Replaced);
+        assert_eq!(identity.judge(None), Presence::Gone);
+    }
+}

@@ -1,0 +1,202 @@
+//! A process that has a pid, seen by the task: what comes next of it?
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant as Alarm, sleep_until};
+
+use crate::exit::{Exit, Signal};
+use crate::id::Pid;
+
+use super::child::{Child, RawChild};
+use super::group::Group;
+use super::machine::Event;
+use super::output::Output;
+use super::pipes::Readers;
+
+/// How long to wait for the last lines after the leader's exit, when somebody else still holds its pipes.
+const OUTPUT_GRACE: Duration = Duration::from_millis(100);
+
+/// How often a group is looked at: there is no event for groups. The first interval doubles up to the last.
+const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(5);
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(100);
+
+/// One start of a process, from its pid to its empty group.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    readers: Option<Readers>,
+    phase: Phase,
+    watched: bool,
+    killed: bool,
+    look: Look,
+    last_count: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Lives,
+    Ending { exit: Exit, until: Alarm },
+    Ended,
+}
+
+impl Running {
+    /// Takes over what was just spawned.
+    pub(super) fn new(mut raw: RawChild, output: &Output) -> std::io::Result<Self> {
+        let pipes = raw.pipes.take();
+        let child = Child::new(raw)?;
+        let readers = pipes.map(|pipes| Readers::new(pipes, output)).transpose()?;
+        let look = Look::new(child.group());
+        Ok(Self {
+            child,
+            readers,
+            phase: Phase::Lives,
+            watched: false,
+            killed: false,
+            look,
+            last_count: None,
+        })
+    }
+
+    /// The leader's pid.
+    pub(super) fn pid(&self) -> Pid {
+        self.child.pid()
+    }
+
+    /// Whether the leader has ended and its exit is about to be told.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. })
+    }
+
+    /// Sends a signal to the whole group.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(group) = self.child.group() {
+            group.signal(signal);
+        }
+    }
+
+    /// Sends SIGKILL to the group, and from now on, at every look, to what has strayed from it.
+    pub(super) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.killed = true;
+        self.look.kill();
+    }
+
+    /// From now on `next` tells when the group is empty.
+    pub(super) fn watch(&mut self) {
+        self.watched = true;
+    }
+
+    /// What happens next: `Exited` once, `Survivors` whenever their number changes, `GroupEmpty` once after a
+    /// `watch`. Cancel safe.
+    pub(super) async fn next(&mut self) -> Event {
+        loop {
+            let looks = self.killed || (self.watched && matches!(self.phase, Phase::Ended));
+            tokio::select! {
+                biased;
+                exit = self.child.exited(), if matches!(self.phase, Phase::Lives) => {
+                    self.phase = Phase::Ending { exit, until: Alarm::now() + OUTPUT_GRACE };
+                }
+                exit = last_lines(&mut self.readers, &self.phase), if self.is_ending() => {
+                    self.phase = Phase::Ended;
+                    return Event::Exited(exit);
+                }
+                count = self.look.next(), if looks => {
+                    if let Some(event) = self.counted(count) {
+                        return event;
+                    }
+                }
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    fn counted(&mut self, count: usize) -> Option<Event> {
+        let is_new = self.last_count.replace(count) != Some(count);
+        match count {
+            0 if self.watched && matches!(self.phase, Phase::Ended) => {
+                self.watched = false;
+                self.killed = false;
+                Some(Event::GroupEmpty)
+            }
+            1.. if is_new => Some(Event::Survivors(u32::try_from(count).unwrap_or(u32::MAX))),
+            _ => None,
+        }
+    }
+
+    /// The group is nobody's concern any more: removes the zombie, ends the reading.
+    pub(super) fn let_go(mut self) {
+        if !self.child.reap() {
+            // Not even SIGKILL ended it. Its zombie is removed whenever it comes.
+            tokio::spawn(async move {
+                let _exit = self.child.exited().await;
+                self.child.reap();
+            });
+        }
+    }
+}
+
+async fn last_lines(readers: &mut Option<Readers>, phase: &Phase) -> Exit {
+    let Phase::Ending { exit, until } = phase else { return std::future::pending().await };
+    if let Some(readers) = readers {
+        let _ended_or_not = tokio::time::timeout_at(*until, readers.ended()).await;
+        readers.flush();
+    }
+    *exit
+}
+
+/// Looks at a group again and again, on the blocking pool, since it reads all of `/proc`.
+#[derive(Debug)]
+struct Look {
+    group: Option<Group>,
+    kills_strays: bool,
+    next_at: Alarm,
+    interval: Duration,
+    under_way: Option<JoinHandle<usize>>,
+}
+
+impl Look {
+    fn new(group: Option<Group>) -> Self {
+        Self {
+            group,
+            kills_strays: false,
+            next_at: Alarm::now(),
+            interval: LOOK_INTERVAL_MIN,
+            under_way: None,
+        }
+    }
+
+    fn kill(&mut self) {
+        self.kills_strays = true;
+        self.next_at = Alarm::now();
+        self.interval = LOOK_INTERVAL_MIN;
+    }
+
+    /// How many members there are. Cancel safe: a look that is under way goes on.
+    async fn next(&mut self) -> usize {
+        let look = match &mut self.under_way {
+            Some(look) => look,
+            None => {
+                sleep_until(self.next_at).await;
+                let kills_strays = self.kills_strays;
+                let group = self.group;
+                self.under_way.insert(tokio::task::spawn_blocking(move || look_at(group, kills_strays)))
+            }
+        };
+        // A look that failed saw nobody leave.
+        let count = look.await.unwrap_or(usize::MAX);
+        self.under_way = None;
+        self.next_at = Alarm::now() + self.interval;
+        self.interval = (self.interval * 2).min(LOOK_INTERVAL_MAX);
+        count
+    }
+}
+
+fn look_at(group: Option<Group>, kills_strays: bool) -> usize {
+    // Nothing is known of it, so nothing can be said of its members.
+    let Some(group) = group else { return 0 };
+    if kills_strays {
+        group.kill_strays();
+    }
+    group.members().len()
+}
