@@ -69,7 +69,9 @@ fn find(given: Option<&Path>) -> Result<PathBuf, LoadError> {
     found.ok_or_else(|| {
         let names = NAMES.join(", ");
         let here = here.display();
-        LoadError::NotFound(format!("No config file found in {here}. Pass --config <path> or add one of: {names}."))
+        LoadError::NotFound(format!(
+            "No config file found in {here}. Pass --config <path> or add one of: {names}."
+        ))
     })
 }
 
