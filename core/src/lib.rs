@@ -16,8 +16,11 @@ mod template;
 // floor 2: hands
 mod clock;
 mod health;
+mod port;
+mod proxy;
 mod supervisor;
 // floor 3: conductors
+mod engine;
 pub mod simulate;
 // floor 4: doors
 mod control;
@@ -28,6 +31,11 @@ pub use control::{
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
     REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
 };
+pub use engine::{
+    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
+    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
+    Status, StopError,
+};
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
@@ -36,6 +44,10 @@ pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpP
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
     Seq, UnsafeName,
+};
+pub use port::{Lease, LeaseError, PortAllocator};
+pub use proxy::{
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,

@@ -11,6 +11,7 @@
 mod client;
 mod command;
 mod connection;
+mod dispatch;
 mod errno;
 mod gate;
 mod lines;

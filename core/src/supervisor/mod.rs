@@ -175,6 +175,18 @@ impl Supervisor {
         answered.await.unwrap_or_default()
     }
 
+    /// As [`start`](Self::start), for whoever hears of the outcome from an observer.
+    pub(crate) fn begin_start(&self, reason: StartReason) {
+        let (answer, _nobody_waits) = oneshot::channel();
+        self.ask(Request::Start(reason, answer));
+    }
+
+    /// As [`stop`](Self::stop), for whoever hears of the outcome from an observer.
+    pub(crate) fn begin_stop(&self) {
+        let (answer, _nobody_waits) = oneshot::channel();
+        self.ask(Request::Stop(answer));
+    }
+
     /// Says that the process is ready, for one whose [`Readiness`](crate::Readiness) is `WhenConfirmed`. Harmless when
     /// it is not running.
     pub fn confirm_ready(&self) {
