@@ -293,6 +293,22 @@ async fn a_half_closed_client_still_gets_its_answer() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_before_its_answer_harms_nobody() {
+    let door = Door::open().await;
+    let mut wire = door.wire().await;
+    wire.send(format!("{}\n", deploy("v2"))).await;
+    door.deploys(1).await;
+    drop(wire);
+    door.fake.released.notify_one();
+    let mut client = ControlClient::connect(&door.path).await.expect("somebody listens");
+    for _ in 0..100 {
+        client.request(&json!({"command": "status"}), SOON).await.expect("an answer");
+    }
+    let notes = door.fake.notes.lock().expect("no test panics with it").clone();
+    assert_eq!(notes.len(), 1, "only that it listens: {notes:?}");
+}
+
+#[tokio::test]
 async fn an_oversized_line_is_told_off_and_closed() {
     let limits = ControlLimits { line_bytes_max: 1000, ..ControlLimits::default() };
     let door = Door::with_limits(limits).await;
