@@ -73,8 +73,11 @@ impl<S: ServeControl> Connection<S> {
         tokio::select! {
             biased;
             () = gate.closed_for(id) => {}
-            ended = self.converse() => if let Err(error) = ended {
-                self.serve.note(ControlNote::connection_failed(&error));
+            ended = self.converse() => match ended {
+                // The client left before its answer, as people do who press Ctrl-C. What it asked for goes on.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => self.serve.note(ControlNote::connection_failed(&error)),
+                Ok(()) => {}
             },
         }
     }
@@ -106,9 +109,8 @@ impl<S: ServeControl> Connection<S> {
         let is_idle = self.running.is_empty() && self.lines.is_between_lines();
         tokio::select! {
             biased;
-            // Reading first: whoever has gone is noticed before he is answered, and `may_read` keeps it from going on.
-            next = self.lines.next(), if may_read => Turn::Read(next),
             ended = self.running.join_next(), if must_wait => Turn::Ended(ended),
+            next = self.lines.next(), if may_read => Turn::Read(next),
             () = gate.room_wanted(), if is_idle => Turn::Leave,
         }
     }
@@ -160,18 +162,11 @@ impl<S: ServeControl> Connection<S> {
         self.running.spawn(answer);
     }
 
-    /// A client that does not read its answers is dropped: answers must not pile up here. One that said it has nothing
-    /// more to ask may have gone for good, which is no error.
+    /// A client that does not read its answers is dropped: answers must not pile up here.
     async fn write(&mut self, reply: &ControlReply) -> io::Result<()> {
         let line = reply.to_line();
         let written = tokio::time::timeout(self.limits.write_timeout, self.out.write_all(&line)).await;
-        match written {
-            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe && self.reading == Reading::Over => {
-                Ok(())
-            }
-            Ok(written) => written,
-            Err(_) => Err(io::Error::from_raw_os_error(nix::libc::ETIMEDOUT)),
-        }
+        written.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(nix::libc::ETIMEDOUT)))
     }
 
     /// A close with unread data would be a reset, and the client might never read why it was told off.
