@@ -15,7 +15,8 @@ async fn seen(request: &str) -> String {
 
 #[tokio::test]
 async fn the_request_line_and_host_pass_as_they_are() {
-    let head = seen("PATCH //a/../b\\c%2f?x=1&&y=//?z HTTP/1.1\r\nHost: Shop.test:8182\r\nX-Own: 1\r\n\r\n").await;
+    let head =
+        seen("PATCH //a/../b\\c%2f?x=1&&y=//?z HTTP/1.1\r\nHost: Shop.test:8182\r\nX-Own: 1\r\n\r\n").await;
     assert!(head.starts_with("PATCH //a/../b\\c%2f?x=1&&y=//?z HTTP/1.1\r\n"), "{head}");
     assert_eq!(field(&head, "host").as_deref(), Some("Shop.test:8182"));
     assert_eq!(field(&head, "x-own").as_deref(), Some("1"));

@@ -40,7 +40,9 @@ async fn an_application_that_hangs_up_is_502() {
             Some("/reset") => peer.reset(),
             Some("/half") => peer.send("HTTP/1.1 200 OK\r\nConte").await,
             Some("/rubbish") => peer.send("SSH-2.0-OpenSSH\r\n\r\n").await,
-            Some("/switch") => peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n").await,
+            Some("/switch") => {
+                peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n").await;
+            }
             _ => {}
         }
     })
@@ -98,7 +100,9 @@ async fn answers_without_a_body_have_none() {
             let answer = match head.split(' ').nth(1) {
                 Some("/204") => "HTTP/1.1 204 No Content\r\nX-Is: 204\r\n\r\n",
                 Some("/304") => "HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",
-                Some("/early") => "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+                Some("/early") => {
+                    "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                }
                 Some(_) => "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n",
                 None => return,
             };

@@ -13,7 +13,9 @@ async fn expect_is_answered_here() {
     let (app, mut connections) = App::by_hand().await;
     let proxy = proxy_to(app.address);
     let mut client = Peer::connect(proxy.local_addr()).await;
-    client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n").await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        .await;
     assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     let mut upstream = next(&mut connections).await;
     let head = upstream.head().await;
@@ -31,7 +33,9 @@ async fn a_chunked_request_stays_chunked_and_streams() {
     let proxy = proxy_to(app.address);
     for method in ["POST", "GET"] {
         let mut client = Peer::connect(proxy.local_addr()).await;
-        client.send(format!("{method} / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n")).await;
+        client
+            .send(format!("{method} / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n"))
+            .await;
         let mut upstream = next(&mut connections).await;
         let head = upstream.head().await;
         assert_eq!(field(&head, "transfer-encoding").as_deref(), Some("chunked"), "{head}");
@@ -42,7 +46,9 @@ async fn a_chunked_request_stays_chunked_and_streams() {
         }
         client.send("0\r\n\r\n").await;
         assert_eq!(upstream.chunk().await, "");
-        upstream.send(format!("{}Connection: close\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")).await;
+        upstream
+            .send(format!("{}Connection: close\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"))
+            .await;
         assert!(client.head().await.starts_with("HTTP/1.1 200 "));
     }
 }
@@ -60,7 +66,8 @@ async fn ten_megabytes_come_back() {
     .await;
     let proxy = proxy_to(app.address);
     let mut client = Peer::connect(proxy.local_addr()).await;
-    let body: String = (0..BYTES).map(|n| char::from(b'a' + u8::try_from(n % 23).expect("it is below 23"))).collect();
+    let body: String =
+        (0..BYTES).map(|n| char::from(b'a' + u8::try_from(n % 23).expect("it is below 23"))).collect();
     client.send(format!("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: {BYTES}\r\n\r\n{body}")).await;
     let (_, echo) = client.response().await;
     assert!(echo == body, "{} bytes came back", echo.len());
@@ -75,7 +82,9 @@ async fn server_sent_events_arrive_one_by_one() {
     client.send("GET /events HTTP/1.1\r\nHost: shop.test\r\nAccept: text/event-stream\r\n\r\n").await;
     let mut upstream = next(&mut connections).await;
     upstream.head().await;
-    upstream.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    upstream
+        .send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        .await;
     assert_eq!(field(&client.head().await, "content-type").as_deref(), Some("text/event-stream"));
     for n in 0..5 {
         let event = format!("data: {n}\n\n");
@@ -93,7 +102,8 @@ async fn server_sent_events_arrive_one_by_one() {
 async fn an_answer_before_the_end_of_the_request_arrives() {
     let app = App::start(|mut peer| async move {
         peer.head().await;
-        peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch").await;
+        peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch")
+            .await;
     })
     .await;
     let proxy = proxy_to(app.address);
@@ -101,7 +111,9 @@ async fn an_answer_before_the_end_of_the_request_arrives() {
         let client = Peer::connect(proxy.local_addr()).await;
         let (reads, mut writes) = client.stream.into_split();
         let upload = tokio::spawn(async move {
-            let _ = writes.write_all(b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 50000000\r\n\r\n").await;
+            let _ = writes
+                .write_all(b"POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 50000000\r\n\r\n")
+                .await;
             for _ in 0..500 {
                 if writes.write_all(&[b'x'; 100_000]).await.is_err() {
                     break;
@@ -113,7 +125,8 @@ async fn an_answer_before_the_end_of_the_request_arrives() {
         let mut answer = Vec::new();
         within(async {
             while !answer.ends_with(b"much") {
-                let read = tokio::io::AsyncReadExt::read_buf(&mut reads, &mut answer).await.expect("no reset");
+                let read =
+                    tokio::io::AsyncReadExt::read_buf(&mut reads, &mut answer).await.expect("no reset");
                 assert!(read > 0, "only {}", String::from_utf8_lossy(&answer));
             }
         })
@@ -198,7 +211,11 @@ async fn a_client_that_leaves_frees_the_application() {
                 client.head().await;
             }
             assert_eq!(proxy.counts(V1).http, 1);
-            if properly { drop(client) } else { client.reset() }
+            if properly {
+                drop(client);
+            } else {
+                client.reset();
+            }
             upstream.gone().await;
             counts_become(&proxy, V1, 0, 0).await;
         }
