@@ -207,6 +207,10 @@ impl Ticket {
         }
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(super) fn route(&self) -> &Route {
         &self.route
     }
