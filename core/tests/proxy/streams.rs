@@ -212,14 +212,37 @@ async fn a_client_that_leaves_frees_the_application() {
             }
             assert_eq!(proxy.counts(V1).http, 1);
             if properly {
-                drop(client)
+                drop(client);
             } else {
-                client.reset()
+                client.reset();
             }
             upstream.gone().await;
             counts_become(&proxy, V1, 0, 0).await;
         }
     }
+}
+
+/// A request that breaks off is not the application's fault, and nothing is told about it.
+#[tokio::test]
+async fn a_request_that_breaks_off_is_nobodys_failure() {
+    let (app, mut connections) = App::by_hand().await;
+    let (proxy, mut errors) = observed(app.address);
+    for properly in [true, false] {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 9\r\n\r\nhalf").await;
+        let mut upstream = next(&mut connections).await;
+        upstream.head().await;
+        if properly {
+            client.stream.shutdown().await.expect("it is open");
+            assert_eq!(client.rest().await.0, "");
+        } else {
+            client.reset();
+        }
+        upstream.gone().await;
+        counts_become(&proxy, V1, 0, 0).await;
+    }
+    drop(proxy);
+    assert_eq!(within(errors.recv()).await, None);
 }
 
 /// A client may close its sending side after a whole request, and still gets its answer.
