@@ -138,6 +138,23 @@ async fn an_answer_before_the_end_of_the_request_arrives() {
     counts_become(&proxy, V1, 0, 0).await;
 }
 
+/// The proxy itself answers at once; the rest of the upload must not turn that into a reset.
+#[tokio::test]
+async fn an_answer_of_ours_arrives_through_an_upload() {
+    let proxy = proxy();
+    for _ in 0..5 {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 20000000\r\n\r\n").await;
+        let block = vec![b'x'; 100_000];
+        for _ in 0..100 {
+            client.send(&block).await;
+        }
+        let (head, body) = client.response().await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert_eq!(body, "No active release\n");
+    }
+}
+
 /// The application answers while the request is still coming, and both go on to their ends.
 #[tokio::test]
 async fn both_bodies_may_be_under_way_at_once() {
