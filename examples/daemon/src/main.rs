@@ -9,6 +9,8 @@ use clap::Parser;
 /// Zero-downtime rollouts.
 #[derive(Parser)]
 enum Command {
+    /// Releases replace each other under load, and nothing is lost.
+    Demo(demo::DemoArgs),
     /// The sample application of the demo.
     #[command(hide = true)]
     SampleApp(demo::SampleArgs),
@@ -19,6 +21,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Command::parse() {
+        Command::Demo(args) => demo::run(&args),
         Command::SampleApp(args) => demo::sample_app(&args),
         Command::Load(args) => demo::load_command(&args),
     }
