@@ -26,9 +26,11 @@ use super::spawn;
 /// How long a child that is dropped may take to die of SIGKILL before it is left to the host as a zombie.
 const DROP_TIMEOUT_MS: u16 = 100;
 
-/// How often, and how far apart, the kernel is asked for the exit of a child that somebody else is just reaping.
-const REAPED_TRIES: u32 = 20;
-const REAPED_TRY_DELAY: Duration = Duration::from_millis(1);
+/// How often, and how far apart, the kernel is asked for the exit of a child that somebody else is just reaping, and
+/// how often it may say that there is no such child.
+const REAPING_TRIES: u32 = 1000;
+const REAPING_TRY_DELAY: Duration = Duration::from_millis(1);
+const FORGOTTEN_TRIES: u32 = 3;
 
 /// A process and the descriptor that tells of its end. Dropping it kills it with its group, and reaps it.
 #[derive(Debug)]
@@ -221,15 +223,19 @@ impl Child {
 }
 
 async fn exit_of_reaped(pidfd: BorrowedFd<'_>) -> Exit {
-    for _ in 0..REAPED_TRIES {
+    let mut forgotten = 0;
+    for _ in 0..REAPING_TRIES {
         match spawn::exit_of_reaped(pidfd) {
             Ok(Some(exit)) => return exit,
-            // ESRCH: an older kernel that forgets, or a newer one that is not done yet.
+            // It is still being reaped, by a thread that may have to wait for a processor.
             Ok(None) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+            // An older kernel has forgotten. Or a newer one was asked in between: it knows the next time.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) && forgotten < FORGOTTEN_TRIES => {
+                forgotten += 1
+            }
             Err(_) => return Exit::Unknown,
         }
-        tokio::time::sleep(REAPED_TRY_DELAY).await;
+        tokio::time::sleep(REAPING_TRY_DELAY).await;
     }
     Exit::Unknown
 }
