@@ -531,7 +531,7 @@ fn a_host_that_ignores_sigchld_does_not_hide_an_exit() {
             assert!(is_it_or_forgotten(Some(exit), Exit::Code(7)), "{exit:?}");
         }
         // Its zombie is gone at once, and with it what holds the number of the group: who is left is found all the same.
-        let (mut watched, _) = Watched::started(no_restart("sleep 1000 & echo $!; sleep 0.1; exit 7")).await;
+        let (mut watched, _) = Watched::started(no_restart("sleep 1000 & echo $!; exit 7")).await;
         let grandchild = pid_in(&watched.exit().await.2);
         within(watched.supervisor.stop()).await;
         assert!(!is_alive(grandchild));

@@ -37,7 +37,8 @@ const FORGOTTEN_TRIES: u32 = 3;
 pub(super) struct RawChild {
     pid: Pid,
     /// `None` when somebody else had reaped it before it could be opened.
-    pinned: Option<(Arc<OwnedFd>, Group)>,
+    pidfd: Option<Arc<OwnedFd>>,
+    group: Group,
     reaped: bool,
     pub(super) pipes: Option<Pipes>,
 }
@@ -74,16 +75,16 @@ impl RawChild {
                 (Some(Pipes { stdout, stderr }), spawn::spawn(&prepared.image, Some(writers)).map_err(fail)?)
             }
         };
-        let pinned = pin(pid).map_err(|error| {
+        let (pidfd, identity) = pin(pid).map_err(|error| {
             // Without the descriptor nobody would hear of its end, so it may not live.
             kill_unpinned(pid);
             fail(error)
         })?;
-        Ok(Self { pid, pinned, reaped: false, pipes })
+        Ok(Self { pid, pidfd, group: Group::of(identity), reaped: false, pipes })
     }
 
     fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pinned.as_ref().map(|(pidfd, _)| pidfd.as_fd())
+        self.pidfd.as_ref().map(|pidfd| pidfd.as_fd())
     }
 
     /// How it ended, leaving it a zombie, so that its number stays its own.
@@ -99,12 +100,10 @@ impl RawChild {
 
 impl Drop for RawChild {
     fn drop(&mut self) {
-        if self.reap() {
+        if self.reaped {
             return;
         }
-        if let Some((_, group)) = &self.pinned {
-            group.signal(Signal::KILL);
-        }
+        self.group.signal(Signal::KILL);
         if let Some(pidfd) = self.pidfd() {
             let _ended_or_not =
                 poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], PollTimeout::from(DROP_TIMEOUT_MS));
@@ -134,22 +133,30 @@ fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     }
 }
 
-fn pin(pid: Pid) -> io::Result<Option<(Arc<OwnedFd>, Group)>> {
+fn pin(pid: Pid) -> io::Result<(Option<Arc<OwnedFd>>, Identity)> {
+    let gone = (None, Identity::gone(pid));
     let pidfd = match spawn::pidfd_open(pid) {
         Ok(pidfd) => pidfd,
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(gone),
         Err(error) => return Err(error),
     };
     // Somebody else may have reaped it, and the number may be another process's by now: ours leads its session.
-    let ours =
-        Stat::of(pid.get()).filter(|stat| stat.session == pid.get() && stat.parent == std::process::id());
-    Ok(ours.and_then(|_| Identity::of(pid)).map(|identity| (Arc::new(pidfd), Group::of(identity))))
+    let is_ours = |stat: &Stat| stat.session == pid.get() && stat.parent == std::process::id();
+    match Stat::of(pid.get()).filter(is_ours) {
+        Some(stat) => Ok((Some(Arc::new(pidfd)), Identity::new(pid, &stat))),
+        None => Ok(gone),
+    }
 }
 
 fn kill_unpinned(pid: Pid) {
-    if let Some(identity) = Identity::of(pid) {
-        Group::of(identity).signal(Signal::KILL);
-        let _reaped_or_not = waitid(Id::Pid(nix::unistd::Pid::from_raw(pid.as_raw())), WaitPidFlag::WEXITED);
+    let Some(identity) = Identity::of(pid) else { return };
+    Group::of(identity).signal(Signal::KILL);
+    for _ in 0..DROP_TIMEOUT_MS {
+        let number = nix::unistd::Pid::from_raw(pid.as_raw());
+        match waitid(Id::Pid(number), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
+            _ => return,
+        }
     }
 }
 
@@ -185,8 +192,8 @@ pub(super) struct Child {
 impl Child {
     /// Registers the child with the runtime.
     pub(super) fn new(raw: RawChild) -> io::Result<Self> {
-        let ended = match &raw.pinned {
-            Some((pidfd, _)) => Some(spawn::listen(Arc::clone(pidfd))?),
+        let ended = match &raw.pidfd {
+            Some(pidfd) => Some(spawn::listen(Arc::clone(pidfd))?),
             None => None,
         };
         Ok(Self { raw, ended })
@@ -197,9 +204,9 @@ impl Child {
         self.raw.pid
     }
 
-    /// Everything it started; `None` when nothing is known but that it ended.
-    pub(super) fn group(&self) -> Option<Group> {
-        self.raw.pinned.as_ref().map(|(_, group)| *group)
+    /// Everything it started.
+    pub(super) fn group(&self) -> Group {
+        self.raw.group
     }
 
     /// Waits for its end, and leaves it a zombie. Cancel safe; after its end always the same answer.
@@ -231,7 +238,7 @@ async fn exit_of_reaped(pidfd: BorrowedFd<'_>) -> Exit {
             Ok(None) => {}
             // An older kernel has forgotten. Or a newer one was asked in between: it knows the next time.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) && forgotten < FORGOTTEN_TRIES => {
-                forgotten += 1
+                forgotten += 1;
             }
             Err(_) => return Exit::Unknown,
         }
