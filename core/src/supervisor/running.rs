@@ -71,9 +71,7 @@ impl Running {
 
     /// Sends a signal to the whole group.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(group) = self.child.group() {
-            group.signal(signal);
-        }
+        self.child.group().signal(signal);
     }
 
     /// Sends SIGKILL to the group, and from now on, at every look, to what has strayed from it.
@@ -149,7 +147,7 @@ async fn last_lines(readers: &mut Option<Readers>, phase: &Phase) -> Exit {
 /// Looks at a group again and again, on the blocking pool, since it reads all of `/proc`.
 #[derive(Debug)]
 struct Look {
-    group: Option<Group>,
+    group: Group,
     kills_strays: bool,
     next_at: Alarm,
     interval: Duration,
@@ -157,7 +155,7 @@ struct Look {
 }
 
 impl Look {
-    fn new(group: Option<Group>) -> Self {
+    fn new(group: Group) -> Self {
         Self {
             group,
             kills_strays: false,
@@ -193,9 +191,7 @@ impl Look {
     }
 }
 
-fn look_at(group: Option<Group>, kills_strays: bool) -> usize {
-    // Nothing is known of it, so nothing can be said of its members.
-    let Some(group) = group else { return 0 };
+fn look_at(group: Group, kills_strays: bool) -> usize {
     if kills_strays {
         group.kill_strays();
     }
