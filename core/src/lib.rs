@@ -19,10 +19,12 @@ mod health;
 mod port;
 mod proxy;
 mod supervisor;
+mod threads;
 // floor 3: conductors
 mod engine;
 pub mod simulate;
 // floor 4: doors
+pub mod blocking;
 mod control;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
