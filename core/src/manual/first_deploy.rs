@@ -85,5 +85,5 @@
 //!
 //! - Listen on `ROLLCORE_PORT`, at the address that `proxy.upstreamHost` names (`127.0.0.1` unless configured).
 //! - Answer the health check with 2xx once it can serve, and not before. Redirects do not count.
-//! - End on SIGTERM. Traffic has left by then, or has been cut: nothing new comes.
+//! - End on SIGTERM. When a deploy replaces it, traffic has left by then, or has been cut: nothing new comes.
 //! - Get along with the release before it, since both run at once for a while: the same database, the same files.
