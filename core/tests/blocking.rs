@@ -1,6 +1,5 @@
 //! The engine without somebody else's runtime, with real processes.
 #![expect(clippy::disallowed_methods, reason = "a test measures how long it was held up")]
-#![expect(clippy::result_large_err, reason = "the error of the engine, as it is")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -109,7 +109,6 @@ impl Engine {
     ///
     /// # Errors
     /// [`DeployError`]; only `Stuck` means that something is not as it was.
-    #[expect(clippy::result_large_err, reason = "the error of the engine, as it is; a deploy fails rarely")]
     pub fn deploy(&self, release: Release) -> Result<Deployed, DeployError> {
         let engine = self.engine.clone();
         self.threads.run(async move { engine.deploy(release).await }).unwrap_or(Err(DeployError::Ended))
@@ -119,7 +118,6 @@ impl Engine {
     ///
     /// # Errors
     /// As [`deploy`](Self::deploy), and when there is no such release.
-    #[expect(clippy::result_large_err, reason = "the error of the engine, as it is; a deploy fails rarely")]
     pub fn rollback(&self, to: RollbackTo) -> Result<Deployed, DeployError> {
         let engine = self.engine.clone();
         self.threads.run(async move { engine.rollback(to).await }).unwrap_or(Err(DeployError::Ended))

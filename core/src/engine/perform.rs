@@ -65,7 +65,12 @@ impl Performer {
 
     pub(super) fn take_in(&mut self, news: News) -> Input {
         match news {
-            News::Input(input) => input,
+            News::Input(input) => {
+                if let Input::ProbeEnded { key, .. } = &input {
+                    self.probes.remove(key);
+                }
+                input
+            }
             News::Leased { generation, result } => {
                 let result = result.map(|leases| leases.into_iter().map(|lease| self.keep(lease)).collect());
                 Input::PortsLeased { generation, result }

@@ -148,6 +148,7 @@ fn pin(pid: Pid) -> io::Result<(Option<Arc<OwnedFd>>, Identity)> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "without a pidfd there is no event to wait for; it is bounded")]
 fn kill_unpinned(pid: Pid) {
     let Some(identity) = Identity::of(pid) else { return };
     Group::of(identity).signal(Signal::KILL);
