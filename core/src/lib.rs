@@ -16,11 +16,19 @@ mod template;
 // floor 2: hands
 mod clock;
 mod health;
+mod port;
+mod proxy;
 mod supervisor;
 // floor 3: conductors
+mod engine;
 pub mod simulate;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
+pub use engine::{
+    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
+    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
+    Status, StopError,
+};
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
 };
@@ -29,6 +37,10 @@ pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpP
 pub use id::{
     Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
     Seq, UnsafeName,
+};
+pub use port::{Lease, LeaseError, PortAllocator};
+pub use proxy::{
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,

@@ -121,3 +121,9 @@ impl Config {
         &self.warnings
     }
 }
+
+impl From<Config> for Application {
+    fn from(config: Config) -> Self {
+        config.into_application()
+    }
+}

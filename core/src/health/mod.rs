@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::clock;
 
-pub use machine::{HealthReason, HealthSchedule, Ready};
 use machine::{Action, Event, Machine};
+pub use machine::{HealthReason, HealthSchedule, Ready};
 pub use probe::HttpProbe;
 
 /// Asks one address until the answer is 2xx.

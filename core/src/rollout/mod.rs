@@ -16,7 +16,6 @@ mod world;
 
 pub use command::{Action, Answer, Command, DeployRequest, Input, Refusal, RestartSelection, RollbackTo};
 pub use failure::Failure;
-pub use invariant::Violation;
 pub use plan::plan;
 pub use walk::{Outcome, Turn, Walk};
 pub use world::{Instance, Owner, Release, ReleaseState, World};

@@ -106,12 +106,6 @@ impl Walk {
         }
     }
 
-    /// Whether it is on the way back.
-    #[must_use]
-    pub fn is_undoing(&self) -> bool {
-        matches!(self.direction, Direction::Backward { .. })
-    }
-
     /// Why it is on the way back.
     #[must_use]
     pub fn cause(&self) -> Option<&Failure> {
@@ -119,12 +113,6 @@ impl Walk {
             Direction::Forward => None,
             Direction::Backward { cause, .. } => Some(cause),
         }
-    }
-
-    /// Whether traffic may already be on the new release: the switch was done or begun.
-    #[must_use]
-    pub fn has_switched(&self) -> bool {
-        self.steps.iter().position(|step| *step == Step::Switch).is_some_and(|switch| self.at > switch)
     }
 }
 

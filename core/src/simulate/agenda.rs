@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::id::{Generation, InstanceKey, Pid};
 use crate::health::machine::ProbeOutcome;
+use crate::id::{Generation, InstanceKey, Pid};
 use crate::rollout::Input;
 use crate::supervisor::machine::HookEnd;
 use crate::time::Instant;

@@ -88,7 +88,13 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn spawn(&mut self, key: InstanceKey, id: InstanceId, behaviour: Behaviour, now: Instant) -> Pid {
+    pub(super) fn spawn(
+        &mut self,
+        key: InstanceKey,
+        id: InstanceId,
+        behaviour: Behaviour,
+        now: Instant,
+    ) -> Pid {
         self.pids += 1;
         let pid = Pid::new(1_000 + self.pids).expect("made-up pids are small");
         let others = u32::from(behaviour.leaves_grandchild);

@@ -139,7 +139,7 @@ impl Splitter {
         match line.get(..LINE_BYTES_MAX) {
             _ if line.is_empty() => {}
             Some(start) if line.len() > LINE_BYTES_MAX => {
-                emit(String::from_utf8_lossy(start).into_owned() + CUT)
+                emit(String::from_utf8_lossy(start).into_owned() + CUT);
             }
             _ => emit(String::from_utf8_lossy(line).into_owned()),
         }

@@ -251,10 +251,4 @@ impl World {
     pub fn is_shutting_down(&self) -> bool {
         self.shutdown.is_some()
     }
-
-    /// Whether this release is being drained or stopped.
-    #[must_use]
-    pub fn is_retiring(&self, generation: Generation) -> bool {
-        self.retirements.contains_key(&generation)
-    }
 }

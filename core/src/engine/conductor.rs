@@ -1,0 +1,121 @@
+//! The one task that owns the world.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock;
+use crate::id::OpId;
+use crate::port::PortAllocator;
+use crate::rollout::{Action, Answer, Command, Input, World};
+
+use super::Shared;
+use super::perform::{News, Performer};
+use super::status::Published;
+
+/// How long the last answers of the proxy may take once every process is gone; what is left then is cut.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A question, and where its answer goes.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) op: OpId,
+    pub(super) command: Command,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+/// Owns the world; nobody else changes it.
+pub(super) struct Conductor {
+    world: World,
+    shared: Arc<Shared>,
+    performer: Performer,
+    commands: mpsc::Receiver<Asked>,
+    news: mpsc::UnboundedReceiver<News>,
+    answers: HashMap<OpId, oneshot::Sender<Answer>>,
+    /// Answers of a shutdown, which are given when the proxy is closed, too.
+    farewells: Vec<(OpId, Answer)>,
+}
+
+impl Conductor {
+    pub(super) fn new(
+        world: World,
+        shared: Arc<Shared>,
+        ports: PortAllocator,
+        commands: mpsc::Receiver<Asked>,
+    ) -> Self {
+        // Unbounded in type only: every message answers something that the world asked for.
+        let (tell, news) = mpsc::unbounded_channel();
+        let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell);
+        Self { world, shared, performer, commands, news, answers: HashMap::new(), farewells: Vec::new() }
+    }
+
+    pub(super) fn spawn(self) {
+        tokio::spawn(self.run());
+    }
+
+    async fn run(mut self) {
+        while self.farewells.is_empty() {
+            let input = self.next_input().await;
+            self.turn(input);
+        }
+        self.shared.proxy.close(CLOSE_TIMEOUT).await;
+        for (op, answer) in std::mem::take(&mut self.farewells) {
+            self.give(op, answer);
+        }
+    }
+
+    /// What happened goes before what is wanted: a question meets a world that is up to date.
+    async fn next_input(&mut self) -> Input {
+        tokio::select! {
+            biased;
+            news = self.news.recv() => {
+                self.performer.take_in(news.expect("the performer keeps a sender"))
+            }
+            asked = self.commands.recv(), if !self.commands.is_closed() || !self.commands.is_empty() => {
+                self.take_question(asked)
+            }
+        }
+    }
+
+    /// When nobody is left to ask, everything is shut down.
+    fn take_question(&mut self, asked: Option<Asked>) -> Input {
+        match asked {
+            Some(Asked { op, command, answer }) => {
+                self.answers.insert(op, answer);
+                Input::Asked { op, command }
+            }
+            None => Input::Asked { op: OpId(0), command: Command::Shutdown },
+        }
+    }
+
+    /// Whoever hears of a turn, by an event or an answer, finds it in the status.
+    fn turn(&mut self, input: Input) {
+        let is_said = |action: &Action| matches!(action, Action::Record(_) | Action::Answer { .. });
+        let actions = self.world.handle(input, clock::now());
+        let (said, done): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_said);
+        done.into_iter().for_each(|action| self.performer.perform(action));
+        debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
+        self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
+        said.into_iter().for_each(|action| self.say(action));
+    }
+
+    fn say(&mut self, action: Action) {
+        match action {
+            Action::Answer { op, answer: answer @ Answer::ShutDown { .. } } => {
+                self.farewells.push((op, answer))
+            }
+            Action::Answer { op, answer } => self.give(op, answer),
+            Action::Record(event) => self.shared.events.record(event),
+            _ => {}
+        }
+    }
+
+    fn give(&mut self, op: OpId, answer: Answer) {
+        if let Some(asker) = self.answers.remove(&op) {
+            // Whoever asked may have stopped listening; the deed is done all the same (compat C-124).
+            let _ = asker.send(answer);
+        }
+    }
+}

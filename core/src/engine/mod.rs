@@ -1,0 +1,207 @@
+//! The conductor: where the hands meet.
+//!
+//! One task owns the world. Each turn it takes one input, asks the world what to do, and begins it; what takes time
+//! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
+//! health check.
+
+mod conductor;
+mod error;
+mod events;
+mod perform;
+mod release;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::event::{Event, StampedEvent};
+use crate::id::{InstanceId, OpId, ReleaseId, Seq};
+use crate::port::PortAllocator;
+use crate::proxy::{DrainingProxy, ProxyOptions};
+use crate::rollout::{Answer, Command, RestartSelection, RollbackTo, World};
+use crate::spec::Application;
+
+use conductor::{Asked, Conductor};
+use error::FromAnswer;
+use events::EventHub;
+use status::Published;
+
+pub use error::{DeployError, EngineStartError, RestartError, StopError};
+pub use events::EventCursor;
+pub use release::{Deployed, Release, ShutdownReport};
+pub use status::{
+    ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
+    Status,
+};
+
+/// How many questions may wait for the conductor; the next one waits with its asker.
+const COMMANDS_MAX: usize = 256;
+
+/// Looks after one application: its processes, its ports, its traffic.
+///
+/// A handle: clones are the same engine. When the last one is dropped, the engine shuts down by itself as
+/// [`Engine::shutdown`] does, as long as its runtime lives.
+///
+/// ```no_run
+/// use rollcore::{Config, Engine, Release, RollbackTo, Seq};
+///
+/// # async fn story(text: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let engine = Engine::start(Config::from_json(text)?.into_application()).await?;
+/// let deployed = engine.deploy(Release::new("v2", "/srv/shop/v2")?).await?;
+/// println!("{} replaced {:?}", deployed.active, deployed.previous);
+/// engine.rollback(RollbackTo::Previous).await?;
+/// engine.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Asked>,
+}
+
+/// What handles and the conductor both see.
+#[derive(Debug)]
+struct Shared {
+    published: ArcSwap<Published>,
+    events: EventHub,
+    proxy: Arc<DrainingProxy>,
+    ops: AtomicU64,
+}
+
+impl Engine {
+    /// Binds the proxy and starts the conductor on the current tokio runtime. No process runs yet.
+    ///
+    /// # Errors
+    /// [`EngineStartError`] when the proxy's address cannot be bound.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with IO and time.
+    ///
+    /// # Cancel safety
+    /// Nothing is left behind when the future is dropped.
+    pub async fn start(application: impl Into<Application>) -> Result<Self, EngineStartError> {
+        let application: Application = application.into();
+        let events = EventHub::default();
+        let failed = events.clone();
+        let options = ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+            .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
+        let proxy = Arc::new(DrainingProxy::bind(options).map_err(EngineStartError::Bind)?);
+        let address = proxy.local_addr();
+        events.record(Event::ProxyBound { host: application.proxy.host.clone(), port: address.port() });
+        let ports = PortAllocator::new(application.proxy.upstream_host.clone());
+        let world = World::new(Arc::new(application), host_env());
+        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
+        let shared = Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0) });
+        let (commands, asked) = mpsc::channel(COMMANDS_MAX);
+        Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
+        Ok(Self { shared, commands })
+    }
+
+    /// Moves to a release: starts it, waits until it is ready, switches traffic, replaces the singletons.
+    ///
+    /// Answers then; the old release drains and retires behind it. A failure on the way leaves everything as it was.
+    ///
+    /// # Errors
+    /// [`DeployError`]; only `Stuck` means that something is not as it was.
+    ///
+    /// # Cancel safety
+    /// The deploy goes on when the future is dropped (compat C-124); only its answer is lost.
+    pub async fn deploy(&self, release: Release) -> Result<Deployed, DeployError> {
+        FromAnswer::from_answer(self.ask(Command::Deploy(release.into())).await)
+    }
+
+    /// Moves back to a release that was there before, with a deploy of it.
+    ///
+    /// # Errors
+    /// As [`Engine::deploy`], and when there is no such release.
+    ///
+    /// # Cancel safety
+    /// As [`Engine::deploy`].
+    pub async fn rollback(&self, to: RollbackTo) -> Result<Deployed, DeployError> {
+        FromAnswer::from_answer(self.ask(Command::Rollback(to)).await)
+    }
+
+    /// Stops a release at once: the given one, or the active one, after which requests get 503 (compat C-139).
+    ///
+    /// # Errors
+    /// [`StopError`] when there is no such release, another operation is under way, or a process outlives SIGKILL.
+    ///
+    /// # Cancel safety
+    /// The stop goes on when the future is dropped.
+    pub async fn stop(&self, release: Option<ReleaseId>) -> Result<(), StopError> {
+        FromAnswer::from_answer(self.ask(Command::Stop(release)).await)
+    }
+
+    /// Restarts instances in place, one after the other, and names them (compat C-142).
+    ///
+    /// # Errors
+    /// [`RestartError`] when it names the proxied process or none, or when a restart fails.
+    ///
+    /// # Cancel safety
+    /// The restart goes on when the future is dropped.
+    pub async fn restart(&self, selection: RestartSelection) -> Result<Vec<InstanceId>, RestartError> {
+        FromAnswer::from_answer(self.ask(Command::Restart(selection)).await)
+    }
+
+    /// Stops every process, then the proxy. Whatever is under way is answered with an error first.
+    ///
+    /// May be called again, and by several at once: everybody gets the same answer.
+    ///
+    /// # Cancel safety
+    /// The shutdown goes on when the future is dropped.
+    pub async fn shutdown(&self) -> ShutdownReport {
+        match self.ask(Command::Shutdown).await {
+            Some(Answer::ShutDown { survivors }) => ShutdownReport { survivors },
+            _ => ShutdownReport { survivors: 0 },
+        }
+    }
+
+    /// How everything is, right now. Never waits.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.shared.published.load().status(&self.shared.proxy)
+    }
+
+    /// The events after `after`, and then each new one.
+    #[must_use]
+    pub fn events(&self, after: Seq) -> EventCursor {
+        self.shared.events.cursor(after)
+    }
+
+    /// The newest `limit` events, the oldest first; all that are held when `limit` is `None`.
+    #[must_use]
+    pub fn recent_events(&self, limit: Option<usize>) -> Vec<StampedEvent> {
+        self.shared.events.recent(limit)
+    }
+
+    /// Adds an event of the host's own doors, such as the control socket's.
+    pub fn record(&self, event: Event) {
+        self.shared.events.record(event);
+    }
+
+    /// The address that the proxy listens on.
+    #[must_use]
+    pub fn proxy_addr(&self) -> std::net::SocketAddr {
+        self.shared.proxy.local_addr()
+    }
+
+    /// `None` when the engine has ended.
+    async fn ask(&self, command: Command) -> Option<Answer> {
+        let op = OpId(self.shared.ops.fetch_add(1, Ordering::Relaxed) + 1);
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Asked { op, command, answer }).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+/// What `{{env.NAME}}` stands for. A name or value that is not UTF-8 stands for nothing.
+fn host_env() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}

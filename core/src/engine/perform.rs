@@ -1,0 +1,209 @@
+//! Carries out what the world wants, with the hands. Nothing here decides, and nothing here waits.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::health::{HealthChecker, HealthSchedule, HttpProbe};
+use crate::id::{Generation, InstanceKey, ProcessId};
+use crate::port::{Lease, PortAllocator};
+use crate::proxy::{Draining, DrainingProxy, Traffic};
+use crate::report::{Change, DrainReport, StartReason};
+use crate::rollout::{Action, Failure, Input};
+use crate::spec::{HealthSpec, PortRange, RunSpec};
+use crate::supervisor::{Output, Supervisor};
+
+/// What a hand has to say.
+pub(super) enum News {
+    /// The world wants to know.
+    Input(Input),
+    /// Ports were leased, or not; the leases are kept here.
+    Leased { generation: Generation, result: Result<Vec<(ProcessId, Lease)>, Failure> },
+}
+
+/// The hands, and what they hold.
+pub(super) struct Performer {
+    proxy: Arc<DrainingProxy>,
+    ports: PortAllocator,
+    tell: mpsc::UnboundedSender<News>,
+    leases: HashMap<u16, Lease>,
+    supervisors: HashMap<InstanceKey, Supervisor>,
+    outputs: BTreeMap<InstanceKey, Output>,
+    probes: HashMap<InstanceKey, AbortHandle>,
+    /// Releases that traffic has left, and what is still open to them.
+    left: HashMap<Generation, Vec<Draining>>,
+}
+
+/// How many of its last lines go with the exit of a process.
+const TAIL_LINES: usize = 20;
+
+impl Performer {
+    pub(super) fn new(
+        proxy: Arc<DrainingProxy>,
+        ports: PortAllocator,
+        tell: mpsc::UnboundedSender<News>,
+    ) -> Self {
+        Self {
+            proxy,
+            ports,
+            tell,
+            leases: HashMap::new(),
+            supervisors: HashMap::new(),
+            outputs: BTreeMap::new(),
+            probes: HashMap::new(),
+            left: HashMap::new(),
+        }
+    }
+
+    /// What each instance printed.
+    pub(super) fn outputs(&self) -> &BTreeMap<InstanceKey, Output> {
+        &self.outputs
+    }
+
+    pub(super) fn take_in(&mut self, news: News) -> Input {
+        match news {
+            News::Input(input) => input,
+            News::Leased { generation, result } => {
+                let result = result.map(|leases| leases.into_iter().map(|lease| self.keep(lease)).collect());
+                Input::PortsLeased { generation, result }
+            }
+        }
+    }
+
+    fn keep(&mut self, (process, lease): (ProcessId, Lease)) -> (ProcessId, u16) {
+        let port = lease.port();
+        self.leases.insert(port, lease);
+        (process, port)
+    }
+
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::LeasePorts { generation, wanted } => self.lease(generation, wanted),
+            Action::ReturnPorts(ports) => ports.iter().for_each(|port| drop(self.leases.remove(port))),
+            Action::Start { key, run, reason } => self.start(key, &run, reason),
+            Action::Redefine { key, run } => {
+                self.supervised(key, |supervisor| supervisor.replace_spec((*run).clone()))
+            }
+            Action::ConfirmReady(key) => self.supervised(key, Supervisor::confirm_ready),
+            Action::ForbidRestarts(key) => self.supervised(key, |supervisor| supervisor.set_restarts(false)),
+            Action::Stop(key) => self.supervised(key, Supervisor::begin_stop),
+            Action::Forget(key) => self.forget(key),
+            Action::Probe { key, host, port, health } => self.probe(key, &host, port, &health),
+            Action::CancelProbe(key) => self.cancel_probe(key),
+            Action::Switch(target) => self.switch(target),
+            Action::Drain { generation, budget } => self.drain(generation, budget),
+            Action::EndTraffic(generation) => self.end_traffic(generation),
+            Action::Record(_) | Action::Answer { .. } => {}
+        }
+    }
+
+    fn lease(&self, generation: Generation, wanted: Vec<(ProcessId, PortRange)>) {
+        let (ports, tell) = (self.ports.clone(), self.tell.clone());
+        tokio::spawn(async move {
+            let result = ports.lease_all(wanted).await;
+            let result = result.map_err(|error| Failure::new(error.code(), error.to_string()));
+            let _ = tell.send(News::Leased { generation, result });
+        });
+    }
+
+    fn start(&mut self, key: InstanceKey, run: &RunSpec, reason: StartReason) {
+        let tell = &self.tell;
+        let outputs = &mut self.outputs;
+        let supervisor = self.supervisors.entry(key).or_insert_with(|| {
+            let tell = tell.clone();
+            let observer = move |change: &Change, output: &Output| {
+                let tail = match change {
+                    Change::Exited { .. } => {
+                        output.tail(TAIL_LINES).into_iter().map(|line| line.line).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let input = Input::Told { key, change: change.clone(), tail };
+                let _ = tell.send(News::Input(input));
+            };
+            let supervisor = Supervisor::observed(run.clone(), observer);
+            outputs.insert(key, supervisor.output());
+            supervisor
+        });
+        supervisor.replace_spec(run.clone());
+        supervisor.begin_start(reason);
+    }
+
+    fn supervised(&self, key: InstanceKey, act: impl FnOnce(&Supervisor)) {
+        if let Some(supervisor) = self.supervisors.get(&key) {
+            act(supervisor);
+        }
+    }
+
+    fn forget(&mut self, key: InstanceKey) {
+        self.supervisors.remove(&key);
+        self.outputs.remove(&key);
+    }
+
+    fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {
+        let url = format!("http://{}:{port}{}", bracketed(host), health.path);
+        let checker = HealthChecker::new(HttpProbe::get(url), HealthSchedule::from(health));
+        let tell = self.tell.clone();
+        let task = tokio::spawn(async move {
+            let result = checker.wait_ready().await.map(drop);
+            let result = result.map_err(|error| Failure::new(error.code(), error.to_string()));
+            let _ = tell.send(News::Input(Input::ProbeEnded { key, result }));
+        });
+        self.probes.insert(key, task.abort_handle());
+    }
+
+    fn cancel_probe(&mut self, key: InstanceKey) {
+        if let Some(probe) = self.probes.remove(&key) {
+            probe.abort();
+        }
+    }
+
+    fn switch(&mut self, target: Option<(Generation, String, u16)>) {
+        let traffic = match target {
+            Some((generation, host, port)) => Traffic::to(generation, [(host.as_str(), port)]),
+            None => Traffic::none(),
+        };
+        if let Some(draining) = self.proxy.switch_to(traffic) {
+            self.left.entry(draining.generation()).or_default().push(draining);
+        }
+    }
+
+    fn drain(&mut self, generation: Generation, budget: Duration) {
+        let left = self.left.remove(&generation).unwrap_or_default();
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            let drained: Vec<_> =
+                left.into_iter().map(|draining| tokio::spawn(draining.drained(budget))).collect();
+            let mut report = DrainReport::default();
+            for drained in drained {
+                // A drain that panicked cut nothing it could tell of.
+                report = merged(report, drained.await.unwrap_or_default());
+            }
+            let _ = tell.send(News::Input(Input::Drained { generation, report }));
+        });
+    }
+
+    fn end_traffic(&mut self, generation: Generation) {
+        for draining in self.left.remove(&generation).unwrap_or_default() {
+            draining.cut_now();
+        }
+    }
+}
+
+/// A release that traffic left twice (a rollout was undone, and later it was replaced) drains as one.
+fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
+    DrainReport {
+        open_at_start: one.open_at_start + other.open_at_start,
+        requests_cut: one.requests_cut + other.requests_cut,
+        tunnels_cut: one.tunnels_cut + other.tunnels_cut,
+        took: one.took.max(other.took),
+    }
+}
+
+/// An IPv6 address stands in brackets in a URL (RFC 3986 §3.2.2).
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}

@@ -1,0 +1,302 @@
+//! How everything is, in the shape that Rollbridge's users know (compat C-186 to C-193).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::clock;
+use crate::exit::{Exit, Signal};
+use crate::id::{Generation, InstanceId, InstanceKey, ProcessId, ReleaseId, Revision};
+use crate::proxy::DrainingProxy;
+use crate::report::{OutputLine, ProcessState};
+use crate::rollout::{Instance, Owner, Release, World};
+use crate::spec::{Application, OwnerName};
+use crate::supervisor::Output;
+use crate::time::{Epoch, WallTime};
+
+/// How an engine is. As JSON it is what `status` answers, but for the word `status` itself.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Where traffic goes.
+    pub active_release_id: Option<ReleaseId>,
+    /// The application's name.
+    pub application: String,
+    /// What has the lock, such as `deploy v2`. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub busy: Option<String>,
+    /// Where commands come in.
+    pub control: ControlStatus,
+    /// Processes of an earlier daemon that are still there. Always empty so far.
+    pub orphans: Vec<serde_json::Value>,
+    /// Where traffic comes in.
+    pub proxy: ProxyStatus,
+    /// Every release that is there or remembered, the first registered first.
+    pub releases: Vec<ReleaseStatus>,
+    /// The persistent services.
+    pub services: Vec<SingleStatus>,
+    /// The singletons.
+    pub singletons: Vec<SingleStatus>,
+}
+
+/// Where commands come in, as configured.
+#[derive(Clone, Debug, Serialize)]
+pub struct ControlStatus {
+    /// The socket's group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<serde_json::Value>,
+    /// The socket's permissions, as a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// The socket's owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<serde_json::Value>,
+    /// The socket.
+    pub path: String,
+}
+
+/// Where traffic comes in.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProxyStatus {
+    /// The address, as configured.
+    pub host: String,
+    /// The port that is bound.
+    pub port: u16,
+    /// Where the processes of a release listen.
+    pub upstream_host: String,
+}
+
+/// One release.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseStatus {
+    /// When traffic moved to it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activated_at: Option<WallTime>,
+    /// Requests and tunnels that are open to it.
+    pub connection_count: u64,
+    /// The same, apart.
+    pub connections: ConnectionCounts,
+    /// When traffic moved away from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_started_at: Option<WallTime>,
+    /// The port of each process that has one.
+    pub ports: BTreeMap<ProcessId, u16>,
+    /// Its processes, in the order they were started.
+    pub processes: Vec<InstanceStatus>,
+    /// Its name.
+    pub release_id: ReleaseId,
+    /// Its directory.
+    pub release_path: String,
+    /// What it was built from.
+    pub revision: Revision,
+    /// `active`, `draining`, `stopped` or `failed`.
+    pub state: &'static str,
+    /// When its last process had ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<WallTime>,
+}
+
+/// What is open to a release.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ConnectionCounts {
+    /// Requests that are being answered.
+    pub http: u64,
+    /// Tunnels.
+    pub websocket: u64,
+}
+
+/// A service or a singleton.
+#[derive(Clone, Debug, Serialize)]
+pub struct SingleStatus {
+    /// The process.
+    pub id: ProcessId,
+    /// Its only instance.
+    pub process: InstanceStatus,
+}
+
+/// One instance.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceStatus {
+    /// The members of its group; empty unless its memory is watched.
+    pub children: Vec<serde_json::Value>,
+    /// What it runs.
+    pub command: String,
+    /// Where.
+    pub cwd: String,
+    /// The code of its last exit, while it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<Option<i32>>,
+    /// The signal of its last exit, while it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_signal: Option<Option<Signal>>,
+    /// Its name.
+    pub id: InstanceId,
+    /// Why it was started last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_start_reason: Option<&'static str>,
+    /// What it printed last, the oldest first.
+    pub logs: Vec<LogLine>,
+    /// How often it was restarted for its memory.
+    pub memory_restarts: u32,
+    /// The leader of its group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// How often it was started again by itself.
+    pub restarts: u32,
+    /// Its last successful start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<WallTime>,
+    /// `starting`, `running`, `stopping`, `stopped` or `failed`.
+    pub state: &'static str,
+    /// How long it has been running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime_ms: Option<u64>,
+}
+
+/// A line that an instance printed.
+#[derive(Clone, Debug, Serialize)]
+pub struct LogLine {
+    /// When.
+    pub at: WallTime,
+    /// The text.
+    pub line: String,
+    /// `stdout` or `stderr`.
+    pub stream: &'static str,
+}
+
+/// What the conductor shows after each turn. What changes without it (lines, connections) is looked up when somebody
+/// asks.
+#[derive(Debug)]
+pub(super) struct Published {
+    application: Arc<Application>,
+    active: Option<ReleaseId>,
+    busy: Option<String>,
+    releases: Vec<(Release, Vec<Shown>)>,
+    services: Vec<(ProcessId, Shown)>,
+    singletons: Vec<(ProcessId, Shown)>,
+}
+
+type Shown = (Instance, Option<Output>);
+
+impl Published {
+    pub(super) fn of(world: &World, outputs: &BTreeMap<InstanceKey, Output>) -> Self {
+        let shown = |key: InstanceKey| Some((world.instance(key)?.clone(), outputs.get(&key).cloned()));
+        let of_release = |generation: Generation| {
+            let of_it =
+                world.instances().filter(|(_, instance)| instance.owner == Owner::Release(generation));
+            of_it.filter_map(|(key, _)| shown(key)).collect()
+        };
+        let releases = listed(world).into_iter();
+        Self {
+            application: Arc::clone(world.application()),
+            active: world.active().map(|release| release.id.clone()),
+            busy: world.busy_with(),
+            releases: releases.map(|release| (release.clone(), of_release(release.generation))).collect(),
+            services: world.services().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
+            singletons: world.singletons().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
+        }
+    }
+
+    pub(super) fn status(&self, proxy: &DrainingProxy) -> Status {
+        let epoch = clock::epoch();
+        let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
+            id: id.clone(),
+            process: instance(shown, epoch),
+        };
+        Status {
+            active_release_id: self.active.clone(),
+            application: self.application.name.clone(),
+            busy: self.busy.clone(),
+            control: control(&self.application),
+            orphans: Vec::new(),
+            proxy: ProxyStatus {
+                host: self.application.proxy.host.clone(),
+                port: proxy.local_addr().port(),
+                upstream_host: self.application.proxy.upstream_host.clone(),
+            },
+            releases: self
+                .releases
+                .iter()
+                .map(|(of, processes)| release(of, processes, proxy, epoch))
+                .collect(),
+            services: self.services.iter().map(single).collect(),
+            singletons: self.singletons.iter().map(single).collect(),
+        }
+    }
+}
+
+/// In their places; an older generation of the same id stands at the end, as long as anything of it is left.
+fn listed(world: &World) -> Vec<&Release> {
+    let visible = || world.releases().filter(|release| release.is_visible());
+    let newest = |release: &Release| {
+        !visible().any(|other| other.id == release.id && other.generation > release.generation)
+    };
+    let mut listed: Vec<_> = visible().collect();
+    listed.sort_by_key(|release| (!newest(release), release.place()));
+    listed
+}
+
+fn control(application: &Application) -> ControlStatus {
+    let name = |owner: &Option<OwnerName>| {
+        owner.as_ref().map(|owner| match owner {
+            OwnerName::Id(id) => (*id).into(),
+            OwnerName::Name(name) => name.clone().into(),
+        })
+    };
+    let control = &application.control;
+    ControlStatus {
+        group: name(&control.group),
+        mode: control.mode,
+        owner: name(&control.owner),
+        path: control.path.to_string_lossy().into_owned(),
+    }
+}
+
+fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch: Epoch) -> ReleaseStatus {
+    let counts = proxy.counts(release.generation);
+    ReleaseStatus {
+        activated_at: release.activated_at.map(|at| epoch.wall(at)),
+        connection_count: counts.http + counts.websocket,
+        connections: ConnectionCounts { http: counts.http, websocket: counts.websocket },
+        drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
+        ports: release.ports.clone(),
+        processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
+        release_id: release.id.clone(),
+        release_path: release.path.clone(),
+        revision: release.revision.clone(),
+        state: release.state.as_str(),
+        stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
+    }
+}
+
+fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
+    let exit = instance.last_exit;
+    let uptime = match instance.state {
+        ProcessState::Running { since, .. } => Some(clock::now() - since),
+        _ => None,
+    };
+    InstanceStatus {
+        children: Vec::new(),
+        command: instance.run.command.to_string(),
+        cwd: instance.run.cwd.to_string_lossy().into_owned(),
+        exit_code: exit.map(Exit::code),
+        exit_signal: exit.map(Exit::signal),
+        id: instance.id.clone(),
+        last_start_reason: instance.last_reason.map(|reason| reason.as_str()),
+        logs: output.iter().flat_map(Output::lines).map(log_line).collect(),
+        memory_restarts: 0,
+        pid: instance.state.pid().map(|pid| pid.get()),
+        restarts: instance.restarts,
+        started_at: instance.started_at.map(|at| epoch.wall(at)),
+        state: instance.state.as_str(),
+        uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn log_line(line: OutputLine) -> LogLine {
+    LogLine { at: line.at, line: line.line, stream: line.stream.as_str() }
+}

@@ -1,0 +1,232 @@
+//! Where requests go, and how many are on their way: the pointer and the count are one thing.
+//!
+//! A request holds its route. The route ends when the last holder lets go, and only then is the release drained: a
+//! request that has seen the pointer cannot be missed, because seeing it is holding it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+
+use crate::id::Generation;
+
+use super::clients::Client;
+
+/// Where an application listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// At this address.
+    Address(SocketAddr),
+    /// At this name, which is looked up for each new connection.
+    Name {
+        /// The name, or an address as text.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl From<SocketAddr> for Backend {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl From<(&str, u16)> for Backend {
+    fn from((host, port): (&str, u16)) -> Self {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse() {
+            Ok(address) => Self::Address(SocketAddr::new(address, port)),
+            Err(_) => Self::Name { host: host.to_owned(), port },
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// What a proxy is switched to.
+#[derive(Clone, Debug)]
+pub struct Traffic(pub(super) Option<(Generation, Vec<Backend>)>);
+
+impl Traffic {
+    /// Requests go to these backends in turn; one that refuses a connection is passed over. Without any, each request
+    /// is answered with 502.
+    #[must_use]
+    pub fn to<B: Into<Backend>>(generation: Generation, backends: impl IntoIterator<Item = B>) -> Self {
+        Self(Some((generation, backends.into_iter().map(Into::into).collect())))
+    }
+
+    /// Requests are answered with 503 (compat C-90).
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+}
+
+/// What is open of a release (compat C-105).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests, from their head to the end of their answer.
+    pub http: u64,
+    /// WebSockets, until both sides are closed.
+    pub websocket: u64,
+}
+
+impl Counts {
+    /// Both.
+    #[must_use]
+    pub fn total(self) -> u64 {
+        self.http + self.websocket
+    }
+}
+
+/// The books of a route. They outlive it, so that its drain can be told.
+pub(crate) struct Ledger {
+    pub(super) id: u64,
+    pub(super) generation: Generation,
+    opened: AtomicU64,
+    ended: AtomicU64,
+    tunnels: AtomicU64,
+    requests_cut: AtomicU64,
+    tunnels_cut: AtomicU64,
+    is_cut: AtomicBool,
+    gone: watch::Sender<bool>,
+}
+
+impl Ledger {
+    pub(super) fn counts(&self) -> Counts {
+        // In this order, so that a request that ends meanwhile is seen too often rather than too rarely.
+        let websocket = self.tunnels.load(Ordering::Acquire);
+        let ended = self.ended.load(Ordering::Acquire);
+        let open = self.opened.load(Ordering::Acquire).saturating_sub(ended);
+        Counts { http: open.saturating_sub(websocket), websocket }
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Acquire)
+    }
+
+    /// Requests and tunnels that were cut.
+    pub(super) fn cut(&self) -> (u64, u64) {
+        (self.requests_cut.load(Ordering::Acquire), self.tunnels_cut.load(Ordering::Acquire))
+    }
+
+    pub(super) fn count_cut(&self, tunnel: bool) {
+        let cut = if tunnel { &self.tunnels_cut } else { &self.requests_cut };
+        cut.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// From here on a request that still finds this route takes the next one instead.
+    pub(super) fn mark_cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until no request holds the route, and the proxy does not either.
+    pub(super) async fn gone(&self) {
+        // An error means that the sender is gone, which `self` holds.
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
+    }
+}
+
+/// Where requests go.
+pub(crate) struct Route {
+    pub(super) ledger: Arc<Ledger>,
+    backends: Vec<Backend>,
+    next: AtomicUsize,
+}
+
+impl Route {
+    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>) -> Self {
+        let ledger = Arc::new(Ledger {
+            id,
+            generation,
+            opened: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            tunnels: AtomicU64::new(0),
+            requests_cut: AtomicU64::new(0),
+            tunnels_cut: AtomicU64::new(0),
+            is_cut: AtomicBool::new(false),
+            gone: watch::Sender::new(false),
+        });
+        Self { ledger, backends, next: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
+    /// Whose turn it is.
+    pub(super) fn next_backend(&self) -> usize {
+        match self.backends.len() {
+            0 | 1 => 0,
+            several => self.next.fetch_add(1, Ordering::Relaxed) % several,
+        }
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        self.ledger.gone.send_replace(true);
+    }
+}
+
+/// A request's hold on its route: taken in one step with the pointer, counted until it is dropped.
+pub(crate) struct Ticket {
+    route: Arc<Route>,
+    client: Arc<Client>,
+    is_tunnel: bool,
+}
+
+impl Ticket {
+    /// `None` when there is no active release.
+    pub(super) fn take(active: &ArcSwapOption<Route>, client: &Arc<Client>) -> Option<Self> {
+        loop {
+            let route = active.load_full()?;
+            let ledger = &route.ledger;
+            ledger.opened.fetch_add(1, Ordering::AcqRel);
+            client.hold(ledger.id);
+            let ticket = Self { client: Arc::clone(client), is_tunnel: false, route };
+            // A cut that came between the pointer and the hold has not seen us: leave, and take what is active now.
+            if !ticket.route.ledger.is_cut.load(Ordering::SeqCst) {
+                return Some(ticket);
+            }
+        }
+    }
+
+    pub(super) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// From here on counted as a WebSocket.
+    pub(super) fn become_tunnel(&mut self) {
+        self.is_tunnel = true;
+        self.client.set_tunnel(true);
+        self.route.ledger.tunnels.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.client.hold(0);
+        let ledger = &self.route.ledger;
+        ledger.ended.fetch_add(1, Ordering::AcqRel);
+        if self.is_tunnel {
+            self.client.set_tunnel(false);
+            ledger.tunnels.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}

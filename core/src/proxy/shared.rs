@@ -1,0 +1,101 @@
+//! What the proxy's handle and its workers have in common.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Semaphore, watch};
+
+use crate::clock;
+use crate::id::Generation;
+
+use super::clients::{Clients, lock};
+use super::draining::Draining;
+use super::pool::Pool;
+use super::route::{Counts, Ledger, Route, Traffic};
+use super::{ProxyOptions, UpstreamError};
+
+/// How far the end of a proxy has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Serving,
+    /// No new connections; those that are there finish what they do.
+    Closing,
+    /// Everything ends now.
+    Ending,
+}
+
+/// One per proxy.
+pub(crate) struct Shared {
+    pub(super) options: ProxyOptions,
+    pub(super) active: ArcSwapOption<Route>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) phase: watch::Sender<Phase>,
+    pools: Vec<Arc<Pool>>,
+    ledgers: Mutex<Vec<Weak<Ledger>>>,
+    next_route: AtomicU64,
+}
+
+/// One per thread.
+pub(crate) struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) pool: Arc<Pool>,
+}
+
+impl Shared {
+    pub(super) fn new(options: ProxyOptions) -> Arc<Self> {
+        let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.upstream_idle_max)));
+        Arc::new(Self {
+            active: ArcSwapOption::empty(),
+            clients: Arc::default(),
+            places: Arc::new(Semaphore::new(options.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
+            phase: watch::Sender::new(Phase::Serving),
+            pools: pools.collect(),
+            ledgers: Mutex::default(),
+            next_route: AtomicU64::new(1),
+            options,
+        })
+    }
+
+    pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
+        let worker = |pool: &Arc<Pool>| Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool) });
+        self.pools.iter().map(worker).collect()
+    }
+
+    pub(super) fn switch_to(self: &Arc<Self>, traffic: Traffic) -> Option<Draining> {
+        // One switch at a time: the pools follow the pointer in the same order.
+        let mut ledgers = lock(&self.ledgers);
+        ledgers.retain(|ledger| ledger.strong_count() > 0);
+        let id = self.next_route.fetch_add(1, Ordering::Relaxed);
+        let route = traffic.0.map(|(generation, backends)| Arc::new(Route::new(id, generation, backends)));
+        if let Some(route) = &route {
+            ledgers.push(Arc::downgrade(&route.ledger));
+        }
+        let old = self.active.swap(route);
+        let began = clock::now();
+        for pool in &self.pools {
+            pool.switch_to(id);
+        }
+        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
+    }
+
+    pub(super) fn counts(&self, generation: Generation) -> Counts {
+        // A release that was switched to again while it drained has several ledgers.
+        self.ledgers().iter().filter(|ledger| ledger.generation == generation).fold(
+            Counts::default(),
+            |sum, ledger| {
+                let counts = ledger.counts();
+                Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
+            },
+        )
+    }
+
+    pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {
+        lock(&self.ledgers).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(super) fn tell(&self, generation: Generation, message: String) {
+        self.options.errors.tell(&UpstreamError { generation, message, head_sent: false });
+    }
+}

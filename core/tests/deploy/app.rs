@@ -1,0 +1,68 @@
+//! A real application for the tests of the engine: this test program itself, started again with `TEST_APP` set.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// The arguments that make this program the application.
+pub fn command() -> Vec<String> {
+    let program = std::env::current_exe().expect("a test knows its own path");
+    let program = program.to_str().expect("it is UTF-8").to_owned();
+    vec![program, "--exact".into(), "app::serves_when_asked".into(), "--nocapture".into(), "--quiet".into()]
+}
+
+/// Not a test of anything: the application, when the environment says so.
+#[test]
+fn serves_when_asked() {
+    let Ok(mode) = std::env::var("TEST_APP") else { return };
+    match mode.as_str() {
+        "crash" => {
+            eprintln!("AUTH_SECRET missing");
+            std::process::exit(1);
+        }
+        "serve" | "error" | "mute" => serve(&mode),
+        "sleep" => loop {
+            std::thread::park();
+        },
+        other => panic!("there is no mode {other:?}"),
+    }
+}
+
+fn serve(mode: &str) {
+    let port = std::env::var("ROLLCORE_PORT").expect("a port was injected");
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port was leased");
+    for connection in listener.incoming().map_while(Result::ok) {
+        let mode = mode.to_owned();
+        std::thread::spawn(move || answer(connection, &mode));
+    }
+}
+
+fn answer(mut connection: TcpStream, mode: &str) {
+    let mut reader = BufReader::new(connection.try_clone().expect("a socket can be cloned"));
+    loop {
+        let mut path = String::new();
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|read| read > 0) && line != "\r\n" {
+            if path.is_empty() {
+                path = line.split(' ').nth(1).unwrap_or("/").to_owned();
+            }
+            line.clear();
+        }
+        if path.is_empty() || mode == "mute" {
+            std::thread::sleep(if path.is_empty() { Duration::ZERO } else { Duration::from_secs(60) });
+            return;
+        }
+        if path == "/slow" {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        if path == "/die" {
+            std::process::exit(3);
+        }
+        let release = std::env::var("ROLLCORE_RELEASE_ID").unwrap_or_default();
+        let status = if mode == "error" { "500 Broken" } else { "200 OK" };
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{release}", release.len());
+        if connection.write_all(head.as_bytes()).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine with real processes and a real proxy: what a deploy does, and what a failed one leaves alone.
+
+mod app;
+mod failures;
+mod operations;
+mod shop;

@@ -1,0 +1,104 @@
+//! The application of these tests, and what one wants to know about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use rollcore::{Config, DeployError, Deployed, Engine, Release, Status};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::app;
+
+/// Nothing that these tests wait for takes longer.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+pub struct Shop {
+    pub engine: Engine,
+    releases: tempfile::TempDir,
+}
+
+impl Shop {
+    /// A web process, two workers, a singleton and a service, all of them this program.
+    pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    pub async fn open_with(change: impl FnOnce(&mut Value)) -> Self {
+        let releases = tempfile::tempdir().expect("a directory for the releases");
+        let mut config = json!({
+            "application": "shop",
+            "proxy": { "port": 0, "drainTimeoutMs": 5_000, "forceStopTimeoutMs": 2_000 },
+            "processes": [
+                process("web", "proxied", "serve"),
+                process("worker", "companion", "sleep"),
+                process("cron", "singleton", "sleep"),
+                process("broker", "service", "sleep"),
+            ],
+        });
+        config["processes"][0]["port"] = json!(0);
+        config["processes"][0]["health"] = json!({ "path": "/ping", "timeoutMs": 10_000, "intervalMs": 20 });
+        config["processes"][1]["replicas"] = json!(2);
+        change(&mut config);
+        let config = Config::from_json(&config.to_string()).expect("the config is valid");
+        Self { engine: Engine::start(config).await.expect("the engine starts"), releases }
+    }
+
+    /// Deploys a release with this id.
+    pub async fn deploy(&self, id: &str) -> Result<Deployed, DeployError> {
+        let path = self.releases.path().to_str().expect("it is UTF-8");
+        let deploy = self.engine.deploy(Release::new(id, path).expect("a safe id"));
+        tokio::time::timeout(DEADLINE, deploy).await.expect("a deploy ends")
+    }
+
+    /// What the proxy answers: the status, and the body, which is the id of the release.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let stream = TcpStream::connect(self.engine.proxy_addr()).await.expect("the proxy listens");
+        let (mut client, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+        tokio::spawn(connection);
+        let request = hyper::Request::get(path).header("host", "shop").body(Empty::<bytes::Bytes>::new());
+        let response = client.send_request(request.expect("a request")).await.expect("an answer");
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        (status, String::from_utf8(body.to_vec()).expect("it is UTF-8"))
+    }
+
+    /// Waits until the status is as it should be.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Status) -> bool) {
+        let mut events = self.engine.events(rollcore::Seq::START);
+        let waiting = async {
+            while !is_so(&self.engine.status()) {
+                events.next().await;
+            }
+        };
+        let status = || serde_json::to_string_pretty(&self.engine.status()).unwrap_or_default();
+        assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "never {what}: {}", status());
+    }
+
+    /// The pids of every process that the engine knows.
+    pub fn pids(&self) -> Vec<u32> {
+        let status = self.engine.status();
+        let of_releases = status.releases.iter().flat_map(|release| &release.processes);
+        let singles = status.services.iter().chain(&status.singletons).map(|single| &single.process);
+        let mut pids: Vec<u32> = of_releases.chain(singles).filter_map(|process| process.pid).collect();
+        pids.sort_unstable();
+        pids
+    }
+
+    /// Shuts down, and sees that nothing is left.
+    pub async fn close(self) {
+        let pids = self.pids();
+        let report = tokio::time::timeout(DEADLINE, self.engine.shutdown()).await.expect("a shutdown ends");
+        assert_eq!(report.survivors, 0);
+        for pid in pids {
+            assert!(!PathBuf::from(format!("/proc/{pid}")).exists(), "process {pid} is left behind");
+        }
+        assert!(TcpStream::connect(self.engine.proxy_addr()).await.is_err(), "the proxy still listens");
+    }
+}
+
+pub fn process(id: &str, policy: &str, mode: &str) -> Value {
+    json!({ "id": id, "policy": policy, "command": app::command(), "env": { "TEST_APP": mode } })
+}

@@ -1,0 +1,10 @@
+//! `DrainingProxy` between real sockets.
+
+mod close;
+mod headers;
+mod http;
+mod pool;
+mod streams;
+mod support;
+mod switch;
+mod tunnels;
