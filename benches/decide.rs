@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use rollcore::simulate::{Act, Fault, FaultKind, ProcessName, Script, Simulation, Variant, What};
 use rollcore::{Config, Instant, RestartDecision, RestartHistory, RestartPolicy, plan, render};
 use rollcore_benches::CONFIG;
@@ -74,7 +74,7 @@ fn play(criterion: &mut Criterion) {
     let play = Simulation::play(&script);
     assert!(play.violation.is_none() && play.switches >= 3, "{play}");
     let mut group = criterion.benchmark_group("simulate");
-    group.throughput(Throughput::Elements(play.turns.into()));
+    group.sampling_mode(SamplingMode::Flat).throughput(Throughput::Elements(play.turns.into()));
     group.bench_function(format!("play of {} turns", play.turns), |bencher| {
         bencher.iter(|| Simulation::play(black_box(&script)));
     });

@@ -33,7 +33,10 @@ pub fn start_upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.set_nonblocking(true).expect("a new socket can be changed");
     let address = listener.local_addr().expect("it listens");
-    thread::Builder::new().name("upstream".into()).spawn(|| crate::runtime().block_on(serve(listener))).expect("there is room for a thread");
+    thread::Builder::new()
+        .name("upstream".into())
+        .spawn(|| crate::runtime().block_on(serve(listener)))
+        .expect("there is room for a thread");
     address
 }
 
@@ -42,8 +45,8 @@ async fn serve(listener: TcpListener) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         stream.set_nodelay(true).expect("a new connection can be changed");
-        let connection =
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service_fn(answer));
         tokio::spawn(connection);
     }
 }
