@@ -22,8 +22,15 @@ mod supervisor;
 // floor 3: conductors
 mod engine;
 pub mod simulate;
+// floor 4: doors
+mod control;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
+pub use control::{
+    ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
+    ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
+    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
+};
 pub use engine::{
     ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
     InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,

@@ -34,6 +34,8 @@ pub(super) struct Conductor {
     commands: mpsc::Receiver<Asked>,
     news: mpsc::UnboundedReceiver<News>,
     answers: HashMap<OpId, oneshot::Sender<Answer>>,
+    /// Every handle is gone.
+    is_abandoned: bool,
     /// Answers of a shutdown, which are given when the proxy is closed, too.
     farewells: Vec<(OpId, Answer)>,
 }
@@ -48,7 +50,16 @@ impl Conductor {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
         let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell);
-        Self { world, shared, performer, commands, news, answers: HashMap::new(), farewells: Vec::new() }
+        Self {
+            world,
+            shared,
+            performer,
+            commands,
+            news,
+            answers: HashMap::new(),
+            is_abandoned: false,
+            farewells: Vec::new(),
+        }
     }
 
     pub(super) fn spawn(self) {
@@ -73,7 +84,7 @@ impl Conductor {
             news = self.news.recv() => {
                 self.performer.take_in(news.expect("the performer keeps a sender"))
             }
-            asked = self.commands.recv(), if !self.commands.is_closed() || !self.commands.is_empty() => {
+            asked = self.commands.recv(), if !self.is_abandoned => {
                 self.take_question(asked)
             }
         }
@@ -86,7 +97,10 @@ impl Conductor {
                 self.answers.insert(op, answer);
                 Input::Asked { op, command }
             }
-            None => Input::Asked { op: OpId(0), command: Command::Shutdown },
+            None => {
+                self.is_abandoned = true;
+                Input::Asked { op: OpId(0), command: Command::Shutdown }
+            }
         }
     }
 

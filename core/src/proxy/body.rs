@@ -42,8 +42,11 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-        if frame.is_none() || incoming.is_end_stream() {
-            self.client.request_ended();
+        match &frame {
+            Some(Err(_)) => self.client.request_broke_off(),
+            None => self.client.request_ended(),
+            Some(Ok(_)) if incoming.is_end_stream() => self.client.request_ended(),
+            Some(Ok(_)) => {}
         }
         Poll::Ready(frame)
     }
@@ -102,7 +105,7 @@ impl Relayed {
     }
 
     fn failed(&mut self, error: &hyper::Error) {
-        if let Some(ticket) = &self.ticket {
+        if let Some(ticket) = self.ticket.as_ref().filter(|ticket| !ticket.client().has_failed()) {
             let generation = ticket.route().ledger.generation;
             let message = exchange_failure(error);
             self.worker.shared.options.errors.tell(&UpstreamError { generation, message, head_sent: true });

@@ -19,6 +19,8 @@ pub(crate) struct Client {
     answer: AtomicU8,
     /// Whether some of its request is still to come.
     request_open: AtomicBool,
+    /// Whether its request broke off.
+    request_failed: AtomicBool,
     /// Whether the end of its answer is the end of its connection.
     close_delimited: AtomicBool,
     /// Whether its connection must end with a reset.
@@ -67,6 +69,16 @@ impl Client {
     /// All of the request has come.
     pub(super) fn request_ended(&self) {
         self.request_open.store(false, Ordering::Relaxed);
+    }
+
+    /// Its request broke off: what fails now is not the application's fault.
+    pub(super) fn request_broke_off(&self) {
+        self.request_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its request broke off. Its connection cannot carry another one.
+    pub(super) fn has_failed(&self) -> bool {
+        self.request_failed.load(Ordering::Relaxed)
     }
 
     /// Whether some of its request is still to come.

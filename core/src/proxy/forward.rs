@@ -129,6 +129,8 @@ async fn answer(request: Request<Incoming>, ticket: Ticket, exchange: &Exchange)
         Ok((response, upstream)) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
             Ok(relay(response, upstream, ticket, exchange))
         }
+        // The client's own request broke off, and there is nobody to answer.
+        Err(_) if exchange.client.has_failed() => Err(Closed),
         Ok(_) => Ok(bad_gateway(&ticket, exchange, "unexpected 101 Switching Protocols".to_owned())),
         Err(message) => Ok(bad_gateway(&ticket, exchange, message)),
     }

@@ -40,7 +40,7 @@ pub struct ProxyOptions {
     /// How many idle connections to the application one worker keeps; more are closed. Default 256.
     pub upstream_idle_max: usize,
     /// How long a tunnel of which one side has ended may pass no byte; then it is closed. A tunnel that is open on both
-    /// sides may be silent for ever (compat C-107). Default 60 s.
+    /// sides may be silent for ever (compat C-107). Default 5 s: a WebSocket ends on both sides (RFC 6455 §7.1.1).
     pub tunnel_half_close_timeout: Duration,
     /// Who is told when an application fails a request (compat C-91).
     pub errors: ErrorObserver,
@@ -61,7 +61,7 @@ impl ProxyOptions {
             upstream_connect_timeout: Duration::from_secs(5),
             upstream_idle_timeout: Duration::from_secs(4),
             upstream_idle_max: 256,
-            tunnel_half_close_timeout: Duration::from_secs(60),
+            tunnel_half_close_timeout: Duration::from_secs(5),
             errors: ErrorObserver::default(),
         }
     }

@@ -83,7 +83,7 @@ impl Pool {
 
     /// Keeps a connection for the next request, if its route is still the active one.
     pub(super) fn give_back(&self, upstream: Upstream, limit: Duration) {
-        if upstream.sender.is_closed() || limit.is_zero() {
+        if upstream.sender.is_closed() || upstream.socket.is_deaf() || limit.is_zero() {
             return;
         }
         let mut kept = lock(&self.kept);

@@ -45,6 +45,12 @@ impl From<(&str, u16)> for Backend {
     }
 }
 
+impl From<(String, u16)> for Backend {
+    fn from((host, port): (String, u16)) -> Self {
+        Self::from((host.as_str(), port))
+    }
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -205,6 +211,10 @@ impl Ticket {
                 return Some(ticket);
             }
         }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) fn route(&self) -> &Route {

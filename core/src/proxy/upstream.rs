@@ -35,12 +35,17 @@ impl Socket {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
+    /// Whether something could not be written any more: such a connection carries no further request.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf.load(Ordering::Relaxed)
+    }
+
     /// Whether the application has neither closed the connection nor sent anything unasked, as far as this machine's
     /// kernel knows right now. Asks the kernel itself: the runtime may not have heard of it yet.
     pub(super) fn is_quiet(&self) -> bool {
         let stream = lock(&self.stream);
         let peek = recv(stream.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
-        peek == Err(Errno::EAGAIN) && !self.is_deaf.load(Ordering::Relaxed)
+        peek == Err(Errno::EAGAIN) && !self.is_deaf()
     }
 }
 
@@ -56,7 +61,7 @@ impl SocketIo {
         len: usize,
         write: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if self.0.is_deaf.load(Ordering::Relaxed) {
+        if self.0.is_deaf() {
             return Poll::Ready(Ok(len));
         }
         match write(Pin::new(&mut *lock(&self.0.stream))) {

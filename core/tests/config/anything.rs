@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rollcore::{Config, ConfigError};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{merge, read, with_web};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rollcore::{DeployError, Release, Seq};
+use rollcore::{DeployError, Release};
 use serde_json::json;
 
 use crate::shop::{Shop, process};
@@ -82,8 +82,6 @@ async fn a_singleton_that_does_not_start_brings_the_old_one_back() {
 async fn a_health_check_that_is_never_answered_ends_in_time() {
     let shop = broken(0, "mute").await;
     shop.deploy("v1").await.expect("v1 is deployed");
-    let mut events = shop.engine.events(Seq::START);
-    events.read();
     let began = Instant::now();
     let error = shop.deploy("v2").await.expect_err("v2 never answers");
     assert!(error.to_string().starts_with("Health check failed for http://127.0.0.1:"), "C-83: {error}");

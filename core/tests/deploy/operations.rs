@@ -2,7 +2,7 @@
 
 use rollcore::{ReleaseId, RestartSelection, RollbackTo};
 
-use crate::shop::Shop;
+use crate::shop::{DEADLINE, Shop};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_replaces_another() {
@@ -108,6 +108,19 @@ async fn a_crashed_process_is_started_again() {
     })
     .await;
     shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_nobody_holds_any_more_stops_everything() {
+    let shop = Shop::open().await;
+    shop.deploy("v1").await.expect("v1 is deployed");
+    let (pids, mut events) = (shop.pids(), shop.engine.events(rollcore::Seq::START));
+    drop(shop);
+    let mut exits = 0;
+    while exits < pids.len() {
+        let batch = tokio::time::timeout(DEADLINE, events.next()).await.expect("they are stopped");
+        exits += batch.events.iter().filter(|stamped| stamped.event.message() == "process exited").count();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -70,7 +70,7 @@ impl Shop {
         let mut events = self.engine.events(rollcore::Seq::START);
         let waiting = async {
             while !is_so(&self.engine.status()) {
-                events.next().await;
+                let _news = events.next().await;
             }
         };
         let status = || serde_json::to_string_pretty(&self.engine.status()).unwrap_or_default();

@@ -133,7 +133,34 @@ async fn clients_beyond_the_limit_wait_for_their_turn() {
     assert_eq!(second.response().await.1, "hello");
 }
 
-/// Threads have our name and block what must not hit them; a slow client ends at its timeout.
+/// The host's signals are the host's, and a client that is gone is an error and not a SIGPIPE (embedding §0.4).
+#[tokio::test]
+async fn threads_have_our_name_and_block_signals() {
+    let proxy = proxy();
+    assert!(Peer::connect(proxy.local_addr()).await.get("/").await.0.starts_with("HTTP/1.1 503 "));
+    let mut threads = 0;
+    for task in std::fs::read_dir("/proc/self/task").expect("this is Linux") {
+        let path = task.expect("an entry").path();
+        // A thread may end while we look at it.
+        let Ok(status) = std::fs::read_to_string(path.join("status")) else { continue };
+        if field(&status, "name").as_deref() != Some("rollcore-proxy-") {
+            continue;
+        }
+        threads += 1;
+        let blocked = field(&status, "sigblk").expect("it has a mask");
+        let blocked = u64::from_str_radix(&blocked, 16).expect("it is hexadecimal");
+        let is_blocked = |signal: u32| blocked & (1 << (signal - 1)) != 0;
+        for (signal, name) in [(1, "HUP"), (2, "INT"), (10, "USR1"), (13, "PIPE"), (15, "TERM"), (17, "CHLD")]
+        {
+            assert!(is_blocked(signal), "SIG{name} is not blocked");
+        }
+        for (signal, name) in [(4, "ILL"), (7, "BUS"), (8, "FPE"), (11, "SEGV")] {
+            assert!(!is_blocked(signal), "SIG{name} is blocked");
+        }
+    }
+    assert!(threads > 0, "no thread has our name");
+}
+
 #[tokio::test]
 async fn a_client_that_sends_no_head_is_closed() {
     let head_timeout = Duration::from_millis(100);

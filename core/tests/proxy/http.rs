@@ -41,7 +41,7 @@ async fn an_application_that_hangs_up_is_502() {
             Some("/half") => peer.send("HTTP/1.1 200 OK\r\nConte").await,
             Some("/rubbish") => peer.send("SSH-2.0-OpenSSH\r\n\r\n").await,
             Some("/switch") => {
-                peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n").await
+                peer.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n").await;
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rollcore::Traffic;
+use rollcore::{DrainingProxy, ProxyOptions, Traffic};
 
 use crate::support::*;
 
@@ -113,6 +113,46 @@ async fn what_the_application_will_not_keep_is_not_kept() {
     }
 }
 
+/// The application closes a kept connection just when a request reaches it: a GET is sent again, a POST is not.
+#[tokio::test]
+async fn only_what_may_be_sent_twice_is_sent_again() {
+    let (app, mut connections) = App::by_hand().await;
+    let (proxy, mut errors) = observed(app.address);
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    for method in ["GET", "DELETE", "POST"] {
+        // Twice, so that the connection is trusted with a POST.
+        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        let mut upstream = next(&mut connections).await;
+        upstream.head().await;
+        upstream.send(ok("")).await;
+        client.response().await;
+        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        upstream.head().await;
+        upstream.send(ok("")).await;
+        client.response().await;
+
+        client.send(format!("{method} /once HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n")).await;
+        assert!(
+            upstream.head().await.starts_with(&format!("{method} /once ")),
+            "the kept connection is used"
+        );
+        drop(upstream);
+        if method == "POST" {
+            assert!(client.response().await.0.starts_with("HTTP/1.1 502 "));
+            assert_eq!(next(&mut errors).await, ("socket hang up".to_owned(), false));
+        } else {
+            let mut fresh = next(&mut connections).await;
+            let head = fresh.head().await;
+            assert!(head.starts_with(&format!("{method} /once HTTP/1.1\r\n")), "{head}");
+            assert_eq!(field(&head, "x-forwarded-for").as_deref(), Some("127.0.0.1"));
+            fresh.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nagain").await;
+            assert_eq!(client.response().await.1, "again");
+        }
+    }
+    assert_eq!(app.connections(), 5);
+    counts_become(&proxy, V1, 0, 0).await;
+}
+
 /// A request that was answered in part, or may not be sent twice, is never sent twice.
 #[tokio::test]
 async fn nothing_is_sent_twice_after_the_first_byte() {
@@ -136,7 +176,10 @@ async fn nothing_is_sent_twice_after_the_first_byte() {
 #[tokio::test]
 async fn a_switch_closes_what_is_idle() {
     let (app, mut connections) = App::by_hand().await;
-    let proxy = proxy_to(app.address);
+    let upstream_idle_timeout = DEADLINE * 10;
+    let proxy =
+        DrainingProxy::bind(ProxyOptions { upstream_idle_timeout, ..options() }).expect("a free port");
+    let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
     let mut client = Peer::connect(proxy.local_addr()).await;
     client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
     let mut upstream = next(&mut connections).await;

@@ -138,6 +138,23 @@ async fn an_answer_before_the_end_of_the_request_arrives() {
     counts_become(&proxy, V1, 0, 0).await;
 }
 
+/// The proxy itself answers at once; the rest of the upload must not turn that into a reset.
+#[tokio::test]
+async fn an_answer_of_ours_arrives_through_an_upload() {
+    let proxy = proxy();
+    for _ in 0..5 {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 20000000\r\n\r\n").await;
+        let block = vec![b'x'; 100_000];
+        for _ in 0..100 {
+            client.send(&block).await;
+        }
+        let (head, body) = client.response().await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert_eq!(body, "No active release\n");
+    }
+}
+
 /// The application answers while the request is still coming, and both go on to their ends.
 #[tokio::test]
 async fn both_bodies_may_be_under_way_at_once() {
@@ -212,14 +229,37 @@ async fn a_client_that_leaves_frees_the_application() {
             }
             assert_eq!(proxy.counts(V1).http, 1);
             if properly {
-                drop(client)
+                drop(client);
             } else {
-                client.reset()
+                client.reset();
             }
             upstream.gone().await;
             counts_become(&proxy, V1, 0, 0).await;
         }
     }
+}
+
+/// A request that breaks off is not the application's fault, and nothing is told about it.
+#[tokio::test]
+async fn a_request_that_breaks_off_is_nobodys_failure() {
+    let (app, mut connections) = App::by_hand().await;
+    let (proxy, mut errors) = observed(app.address);
+    for properly in [true, false] {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 9\r\n\r\nhalf").await;
+        let mut upstream = next(&mut connections).await;
+        upstream.head().await;
+        if properly {
+            client.stream.shutdown().await.expect("it is open");
+            assert_eq!(client.rest().await.0, "");
+        } else {
+            client.reset();
+        }
+        upstream.gone().await;
+        counts_become(&proxy, V1, 0, 0).await;
+    }
+    drop(proxy);
+    assert_eq!(within(errors.recv()).await, None);
 }
 
 /// A client may close its sending side after a whole request, and still gets its answer.

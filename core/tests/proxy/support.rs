@@ -136,7 +136,8 @@ pub(crate) fn field(head: &str, name: &str) -> Option<String> {
 /// An application: what it does with each connection is up to the test.
 pub(crate) struct App {
     pub(crate) address: SocketAddr,
-    pub(crate) connections: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl App {
@@ -149,14 +150,21 @@ impl App {
         let address = listener.local_addr().expect("it is bound");
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
+            let mut handled = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
                 counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(handle(Peer::new(stream)));
+                handled.spawn(handle(Peer::new(stream)));
             }
         });
-        Self { address, connections }
+        Self { address, connections, task }
+    }
+
+    /// Ends it and all its connections at once, as SIGKILL does.
+    pub(crate) async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
     }
 
     /// Answers every request without a body with `text`.

@@ -1,6 +1,7 @@
 //! Traffic moves, and nothing is lost (compat C-88, C-105).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use rollcore::{Counts, DrainReport, DrainingProxy, Generation, ProxyOptions, Tra
 use crate::support::*;
 
 /// Answers with its name, and counts what it answered.
-async fn release(name: &'static str, answered: Arc<AtomicU64>) -> App {
+async fn release(name: u64, answered: &Arc<AtomicU64>) -> App {
+    let answered = Arc::clone(answered);
     App::start(move |mut peer| {
         let answered = Arc::clone(&answered);
         async move {
@@ -23,75 +25,73 @@ async fn release(name: &'static str, answered: Arc<AtomicU64>) -> App {
                     peer.exactly(length.parse().expect("a number")).await;
                 }
                 answered.fetch_add(1, Ordering::SeqCst);
-                peer.send(ok(name)).await;
+                peer.send(ok(&name.to_string())).await;
             }
         }
     })
     .await
 }
 
-/// Clients on keep-alive connections ask without a pause while traffic moves to and fro twenty times, on two workers.
+/// Asks without a pause on one connection; returns how often each release answered.
+async fn ask_until(stop: Arc<AtomicBool>, address: SocketAddr, posts: bool) -> HashMap<u64, u64> {
+    let mut client = Peer::connect(address).await;
+    let mut answers = HashMap::new();
+    while !stop.load(Ordering::SeqCst) {
+        if posts {
+            client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc").await;
+        } else {
+            client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        }
+        let (head, body) = client.response().await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        *answers.entry(body.parse().expect("the name of a release")).or_default() += 1;
+    }
+    answers
+}
+
+/// Clients on keep-alive connections ask without a pause while forty releases replace each other, on two workers. Each
+/// old release is killed the moment its drain says that nothing of it is open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_request_is_answered_through_twenty_switches() {
-    let (answered_1, answered_2) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let (one, two) =
-        (release("one", Arc::clone(&answered_1)).await, release("two", Arc::clone(&answered_2)).await);
+async fn every_request_is_answered_through_forty_switches() {
+    const RELEASES: u64 = 40;
     let proxy = DrainingProxy::bind(ProxyOptions { workers: 2, ..options() }).expect("a free port");
-    let _ = proxy.switch_to(Traffic::to(V1, [one.address]));
+    let answered: Vec<_> = (0..=RELEASES).map(|_| Arc::new(AtomicU64::new(0))).collect();
+    let mut app = release(0, &answered[0]).await;
+    let _ = proxy.switch_to(Traffic::to(Generation(0), [app.address]));
     let stop = Arc::new(AtomicBool::new(false));
-    let address = proxy.local_addr();
     let clients: Vec<_> = (0..16)
-        .map(|number| {
-            let stop = Arc::clone(&stop);
-            tokio::spawn(async move {
-                let mut client = Peer::connect(address).await;
-                let mut answers: HashMap<String, u64> = HashMap::new();
-                while !stop.load(Ordering::SeqCst) {
-                    let (head, body) = if number % 4 == 0 {
-                        client
-                            .send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 3\r\n\r\nabc")
-                            .await;
-                        client.response().await
-                    } else {
-                        client.get("/").await
-                    };
-                    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-                    *answers.entry(body).or_default() += 1;
-                }
-                answers
-            })
-        })
+        .map(|number| tokio::spawn(ask_until(Arc::clone(&stop), proxy.local_addr(), number % 4 == 0)))
         .collect();
 
-    let mut served = 0;
-    for turn in 2..=21 {
-        // Each release gets some requests before the next switch.
+    for turn in 1..=RELEASES {
+        let before = &answered[usize::try_from(turn - 1).expect("it is small")];
         within(async {
-            while answered_1.load(Ordering::SeqCst) + answered_2.load(Ordering::SeqCst) < served + 100 {
+            while before.load(Ordering::SeqCst) < 50 {
                 tokio::task::yield_now().await;
             }
         })
         .await;
-        served = answered_1.load(Ordering::SeqCst) + answered_2.load(Ordering::SeqCst);
-        let next = if turn % 2 == 0 { two.address } else { one.address };
-        let old = proxy.switch_to(Traffic::to(Generation(turn), [next])).expect("there was one");
+        let next = release(turn, &answered[usize::try_from(turn).expect("it is small")]).await;
+        let old = proxy.switch_to(Traffic::to(Generation(turn), [next.address])).expect("there was one");
         let generation = old.generation();
         assert_eq!(generation, Generation(turn - 1));
         let report = within(old.drained(DEADLINE)).await;
+        std::mem::replace(&mut app, next).kill().await;
         assert_eq!((report.requests_cut, report.tunnels_cut), (0, 0));
         assert!(report.open_at_start <= 16, "{report:?}");
         assert_eq!(proxy.counts(generation), Counts::default());
     }
     stop.store(true, Ordering::SeqCst);
-    let mut answers: HashMap<String, u64> = HashMap::new();
+    let mut seen: HashMap<u64, u64> = HashMap::new();
     for client in clients {
         for (name, count) in within(client).await.expect("it saw no failure") {
-            *answers.entry(name).or_default() += count;
+            *seen.entry(name).or_default() += count;
         }
     }
-    assert_eq!(answers["one"], answered_1.load(Ordering::SeqCst));
-    assert_eq!(answers["two"], answered_2.load(Ordering::SeqCst));
-    counts_become(&proxy, Generation(21), 0, 0).await;
+    for (name, answered) in (0..).zip(&answered) {
+        assert_eq!(seen.get(&name).copied().unwrap_or(0), answered.load(Ordering::SeqCst), "release {name}");
+    }
+    counts_become(&proxy, Generation(RELEASES), 0, 0).await;
 }
 
 /// C-88: a request stays where it began; the next one on the same connection goes to the new release.

@@ -1,7 +1,9 @@
 //! WebSockets (compat C-101..C-104).
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
-use rollcore::Traffic;
+use rollcore::{DrainingProxy, ProxyOptions, Traffic};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -35,6 +37,7 @@ async fn a_real_websocket_works() {
     }
     socket.close(None).await.expect("it is open");
     while within(socket.next()).await.is_some() {}
+    drop(socket);
     counts_become(&proxy, V1, 0, 0).await;
 }
 
@@ -88,6 +91,25 @@ async fn sides_end_one_after_the_other() {
     assert_eq!(said, "bye too");
     end.expect("it ends well");
     counts_become(&proxy, V1, 0, 0).await;
+}
+
+/// The application has closed, the client does nothing about it: the tunnel ends without it.
+#[tokio::test]
+async fn a_tunnel_with_one_end_is_closed_when_nothing_passes() {
+    let (app, mut connections) = App::by_hand().await;
+    let tunnel_half_close_timeout = Duration::from_millis(50);
+    let options = ProxyOptions { tunnel_half_close_timeout, ..options() };
+    let proxy = DrainingProxy::bind(options).expect("a free port");
+    let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    client.send(ASK).await;
+    let mut upstream = next(&mut connections).await;
+    upstream.head().await;
+    upstream.send(AGREE).await;
+    client.head().await;
+    drop(upstream);
+    counts_become(&proxy, V1, 0, 0).await;
+    client.gone().await;
 }
 
 /// C-101: an application that does not agree is heard, and the connection closed.

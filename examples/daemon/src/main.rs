@@ -1,25 +1,20 @@
-//! The rollcore daemon.
+//! The rollcore daemon, and the command that talks to it.
 
+mod cli;
+mod commands;
+mod config_file;
 mod demo;
+mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-/// Zero-downtime rollouts.
-#[derive(Parser)]
-enum Command {
-    /// The sample application of the demo.
-    #[command(hide = true)]
-    SampleApp(demo::SampleArgs),
-    /// Puts load on an address.
-    #[command(hide = true)]
-    Load(demo::LoadArgs),
-}
+use cli::Instead;
+use output::Failed;
 
 fn main() -> ExitCode {
-    match Command::parse() {
-        Command::SampleApp(args) => demo::sample_app(&args),
-        Command::Load(args) => demo::load_command(&args),
+    match cli::parse(std::env::args_os()) {
+        Ok(command) => commands::run(command),
+        Err(Instead::Help(text)) => output::exit_code(output::print(&text)),
+        Err(Instead::Misused(text)) => output::exit_code(Err(Failed::Plain(text.trim_end().to_owned()))),
     }
 }

@@ -1,6 +1,6 @@
 //! Which header fields pass (RFC 9110 §7.6.1), and what is added for the application (compat C-93, C-102).
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// The elements of comma-separated field values (RFC 9110 §5.6.1), without spaces and empty ones.
 pub(crate) fn tokens<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {

@@ -1,0 +1,27 @@
+//! The Unix socket: JSON lines in, JSON lines out (compat §15).
+//!
+//! ```text
+//!  client.rs ──line──▶ server.rs ──▶ connection.rs ──ControlCommand──▶ ServeControl
+//!            ◀─line───            ◀─              ◀──ControlReply────
+//! ```
+//!
+//! `command.rs` and `reply.rs` are the words on the wire, without effects; `socket.rs` binds the file so that nobody
+//! can connect before its permissions are right. Nothing but `dispatch.rs` knows the engine.
+
+mod client;
+mod command;
+mod connection;
+mod dispatch;
+mod errno;
+mod gate;
+mod lines;
+mod owner;
+mod reply;
+mod server;
+mod socket;
+
+pub use client::{ControlClient, ControlError, REPLY_BYTES_MAX};
+pub use command::{ControlCommand, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand};
+pub use reply::ControlReply;
+pub use server::{ControlEnd, ControlLimits, ControlNote, ControlServer, ServeControl, Serving};
+pub use socket::{ControlBindError, PROBE_TIMEOUT, SOCKET_PATH_BYTES_MAX};

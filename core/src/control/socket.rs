@@ -1,0 +1,405 @@
+//! The file that clients connect to: private before it is connectable, and never somebody else's.
+//!
+//! The order is socket, bind, chown, chmod, listen: until `listen` every connect is refused by the system, so no one
+//! gets in before the permissions are right, whatever the umask. A socket that nobody answers any more is replaced;
+//! everything else at that path is left as it is.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
+use nix::sys::stat::{FchmodatFlags, Mode};
+use nix::unistd::{Gid, Uid};
+use tokio::net::UnixListener;
+
+use super::client::{ControlClient, ControlError};
+use super::{errno, owner};
+use crate::spec::ControlSpec;
+
+/// How long a socket that is already there may take to answer `status` (C-154). Longer means: somebody is there.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest path of a socket, in bytes, as `unix(7)` has it; a longer one is refused.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Permissions when `control.mode` is unset: only the owner may connect.
+const MODE_DEFAULT: u32 = 0o600;
+
+/// How many clients may wait to be accepted; the next one is told to try again.
+const BACKLOG: i32 = 128;
+
+/// How often a dead socket is removed before we give up: somebody keeps putting one there.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// How long to wait for another daemon that is binding in the same directory. After that we go on without the lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why the control socket is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlBindError {
+    /// A daemon answers there (C-155).
+    #[error(
+        "A Rollbridge daemon for application \"{application}\" is already running on {path} ({active}). Run \
+         \"rollbridge status\" to inspect it or \"rollbridge shutdown\" to stop it, or set a different control.path.",
+        path = path.display(),
+        active = active_text(active_release.as_deref())
+    )]
+    AlreadyRunning {
+        /// The socket.
+        path: PathBuf,
+        /// Whose daemon it is.
+        application: String,
+        /// What it serves.
+        active_release: Option<String>,
+    },
+    /// Somebody is there who is no daemon of ours (C-156).
+    #[error(
+        "The control socket {path} is already in use by another process. Stop that process or set a different \
+         control.path.",
+        path = path.display()
+    )]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The path names something that is not ours to remove.
+    #[error(
+        "The control socket path {path} is taken by {what}, which is left untouched. Remove it or set a different \
+         control.path.",
+        path = path.display()
+    )]
+    NotOurs {
+        /// The path.
+        path: PathBuf,
+        /// Such as `a symbolic link` or `a socket of user 1000`.
+        what: String,
+    },
+    /// There is no such user here.
+    #[error(
+        "Unknown user \"{name}\". Use a numeric id, or ensure the user exists in /etc/passwd (name resolution covers \
+         local users only)."
+    )]
+    UnknownUser {
+        /// As configured.
+        name: String,
+    },
+    /// There is no such group here.
+    #[error(
+        "Unknown group \"{name}\". Use a numeric id, or ensure the group exists in /etc/group (name resolution covers \
+         local groups only)."
+    )]
+    UnknownGroup {
+        /// As configured.
+        name: String,
+    },
+    /// The socket could not be given away.
+    #[error(
+        "Could not set control socket owner/group on {path}: {reason}. Run the daemon as a user that may give the \
+         socket away, or leave control.owner and control.group unset.",
+        path = path.display()
+    )]
+    NotGiven {
+        /// The socket.
+        path: PathBuf,
+        /// Such as `EPERM: Operation not permitted`.
+        reason: String,
+    },
+    /// The path does not fit into a socket address.
+    #[error(
+        "The control socket path {path} is {bytes} bytes long; at most {SOCKET_PATH_BYTES_MAX} fit. Set a shorter \
+         control.path.",
+        path = path.display()
+    )]
+    PathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The system refused one of the steps.
+    #[error("listen {reason} {path}", path = path.display())]
+    System {
+        /// The path.
+        path: PathBuf,
+        /// Such as `EACCES: Permission denied`.
+        reason: String,
+    },
+}
+
+fn active_text(release: Option<&str>) -> String {
+    release.map_or_else(|| "no active release".to_owned(), |id| format!("active release: {id}"))
+}
+
+impl ControlBindError {
+    /// A stable word for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyRunning { .. } => "already_running",
+            Self::InUse { .. } => "control_socket_in_use",
+            Self::NotOurs { .. } => "control_path_taken",
+            Self::UnknownUser { .. } | Self::UnknownGroup { .. } => "unknown_owner",
+            Self::NotGiven { .. } => "control_owner_refused",
+            Self::PathTooLong { .. } => "control_path_too_long",
+            Self::System { .. } => "control_socket_failed",
+        }
+    }
+}
+
+/// Binds the socket of `spec`; from the moment it returns, clients can connect.
+pub(super) async fn bind(spec: &ControlSpec) -> Result<(UnixListener, SocketFile), ControlBindError> {
+    let rights = Rights::of(spec)?;
+    let address = address(&spec.path)?;
+    let lock = lock_directory(&spec.path).await;
+    for _ in 0..ATTEMPTS_MAX {
+        let socket = private_socket().map_err(|error| system(&spec.path, error))?;
+        match nix::sys::socket::bind(socket.as_raw_fd(), &address) {
+            Ok(()) => {
+                return open(socket, &spec.path, &rights).map(|listener| (listener, file_at(&spec.path)));
+            }
+            Err(Errno::EADDRINUSE) => make_room(&spec.path, &rights).await?,
+            Err(error) => return Err(system(&spec.path, error)),
+        }
+    }
+    drop(lock);
+    Err(system(&spec.path, Errno::EADDRINUSE))
+}
+
+/// Who may connect.
+struct Rights {
+    mode: Mode,
+    owner: Option<Uid>,
+    group: Option<Gid>,
+}
+
+impl Rights {
+    fn of(spec: &ControlSpec) -> Result<Self, ControlBindError> {
+        Ok(Self {
+            mode: Mode::from_bits_truncate(spec.mode.unwrap_or(MODE_DEFAULT)),
+            owner: spec.owner.as_ref().map(owner::user).transpose()?,
+            group: spec.group.as_ref().map(owner::group).transpose()?,
+        })
+    }
+
+    /// Whether a socket that `uid` owns may be one that we left behind.
+    fn made_by(&self, uid: u32) -> bool {
+        let uid = Uid::from_raw(uid);
+        uid == Uid::effective() || self.owner == Some(uid)
+    }
+}
+
+fn address(path: &Path) -> Result<UnixAddr, ControlBindError> {
+    UnixAddr::new(path).map_err(|error| match error {
+        Errno::ENAMETOOLONG => {
+            ControlBindError::PathTooLong { path: path.to_owned(), bytes: path.as_os_str().len() }
+        }
+        error => system(path, error),
+    })
+}
+
+/// A socket whose file will be born with permissions for nobody but us: Linux takes them from the descriptor.
+fn private_socket() -> Result<OwnedFd, Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    nix::sys::stat::fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    Ok(socket)
+}
+
+/// Sets the permissions, then lets clients in.
+fn open(socket: OwnedFd, path: &Path, rights: &Rights) -> Result<UnixListener, ControlBindError> {
+    let file = file_at(path);
+    let listener = give(path, rights).and_then(|()| {
+        listening(socket).map_err(|error| ControlBindError::System {
+            path: path.to_owned(),
+            reason: errno::name(&error).map_or_else(|| error.to_string(), |name| format!("{name}: {error}")),
+        })
+    });
+    if listener.is_err() {
+        // Nobody has seen it yet; the reason of the failure is worth more than that of the removal.
+        let _ = file.remove();
+    } else {
+        file.keep();
+    }
+    listener
+}
+
+fn give(path: &Path, rights: &Rights) -> Result<(), ControlBindError> {
+    if rights.owner.is_some() || rights.group.is_some() {
+        let flag = AtFlags::AT_SYMLINK_NOFOLLOW;
+        nix::unistd::fchownat(AT_FDCWD, path, rights.owner, rights.group, flag).map_err(|error| {
+            ControlBindError::NotGiven { path: path.to_owned(), reason: errno::text(error) }
+        })?;
+    }
+    nix::sys::stat::fchmodat(AT_FDCWD, path, rights.mode, FchmodatFlags::NoFollowSymlink)
+        .map_err(|error| system(path, error))
+}
+
+fn listening(socket: OwnedFd) -> io::Result<UnixListener> {
+    nix::sys::socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+    UnixListener::from_std(socket.into())
+}
+
+/// Removes a dead socket of ours; refuses everything else.
+async fn make_room(path: &Path, rights: &Rights) -> Result<(), ControlBindError> {
+    let found = match path.symlink_metadata() {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(system(path, errno_of(&error))),
+    };
+    if !found.file_type().is_socket() {
+        return Err(not_ours(path, describe(&found)));
+    }
+    if is_alive(path).await? {
+        return Err(ControlBindError::InUse { path: path.to_owned() });
+    }
+    if !rights.made_by(found.uid()) {
+        return Err(not_ours(path, format!("a socket of user {}", found.uid())));
+    }
+    SocketFile { path: path.to_owned(), identity: Some(Identity::of(&found)) }
+        .remove()
+        .map_err(|error| system(path, errno_of(&error)))
+}
+
+/// Asks whoever listens there. A daemon that answers is an error with its name.
+async fn is_alive(path: &Path) -> Result<bool, ControlBindError> {
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, async {
+        let mut client = ControlClient::connect_unchecked(path).await?;
+        client.request(&serde_json::json!({"command": "status"}), PROBE_TIMEOUT).await
+    });
+    match answer.await {
+        Ok(Err(error)) if is_dead(&error) => Ok(false),
+        Ok(Ok(status)) => match status.get("application").and_then(serde_json::Value::as_str) {
+            Some(application) => Err(ControlBindError::AlreadyRunning {
+                path: path.to_owned(),
+                application: application.to_owned(),
+                active_release: status
+                    .get("activeReleaseId")
+                    .and_then(serde_json::Value::as_str)
+                    .map(str::to_owned),
+            }),
+            None => Ok(true),
+        },
+        Ok(Err(_)) | Err(_) => Ok(true),
+    }
+}
+
+fn is_dead(error: &ControlError) -> bool {
+    let ControlError::Connect { source, .. } = error else { return false };
+    matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+fn describe(found: &std::fs::Metadata) -> String {
+    let kind = found.file_type();
+    match () {
+        () if kind.is_symlink() => "a symbolic link",
+        () if kind.is_dir() => "a directory",
+        () if kind.is_file() => "a regular file",
+        () => "something that is not a socket",
+    }
+    .to_owned()
+}
+
+fn not_ours(path: &Path, what: String) -> ControlBindError {
+    ControlBindError::NotOurs { path: path.to_owned(), what }
+}
+
+fn system(path: &Path, error: Errno) -> ControlBindError {
+    ControlBindError::System { path: path.to_owned(), reason: errno::text(error) }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or_default())
+}
+
+/// Two daemons that start at once must not take each other's fresh socket for a dead one. The lock is on the
+/// directory, so that no file stays behind; where it cannot be had (a directory that cannot be read, a file system
+/// without locks, somebody who holds it for ever) we go on without.
+async fn lock_directory(path: &Path) -> Option<Flock<File>> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = File::open(directory).ok()?;
+    let waiting = async {
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Some(lock),
+                Err((back, Errno::EWOULDBLOCK)) => file = back,
+                Err(_) => return None,
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LOCK_TIMEOUT, waiting).await.ok().flatten()
+}
+
+/// The bound file, which is removed when this goes away: only if it is still the one that was bound.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    identity: Option<Identity>,
+}
+
+/// What tells a file from another one at the same path. Inode numbers are used again at once by some file systems,
+/// so the time at which the socket was made belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    made: (i64, i64),
+}
+
+impl Identity {
+    fn of(found: &std::fs::Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino(), made: (found.mtime(), found.mtime_nsec()) }
+    }
+}
+
+fn file_at(path: &Path) -> SocketFile {
+    SocketFile {
+        path: path.to_owned(),
+        identity: path.symlink_metadata().ok().map(|found| Identity::of(&found)),
+    }
+}
+
+impl SocketFile {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file was given to this user.
+    pub(super) fn is_owned_by(&self, uid: u32) -> bool {
+        self.path.symlink_metadata().is_ok_and(|found| found.uid() == uid)
+    }
+
+    /// Removes the file now. One that is gone, or is another one by now, is no failure.
+    pub(super) fn remove(mut self) -> io::Result<()> {
+        self.remove_once()
+    }
+
+    fn keep(mut self) {
+        self.identity = None;
+    }
+
+    fn remove_once(&mut self) -> io::Result<()> {
+        let Some(identity) = self.identity.take() else { return Ok(()) };
+        match self.path.symlink_metadata() {
+            Ok(found) if Identity::of(&found) == identity => std::fs::remove_file(&self.path),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = self.remove_once() {
+            tracing::warn!(path = %self.path.display(), %error, "control socket unlink failed");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The commands, one file each.
+
+mod client;
+mod daemon;
+mod deploy;
+mod ensure_daemon;
+mod events;
+mod logs;
+mod printer;
+mod progress;
+mod restart;
+mod rollback;
+mod shutdown;
+mod signals;
+mod status;
+mod stop;
+mod validate;
+
+use std::process::ExitCode;
+
+use crate::cli::Command;
+use crate::demo;
+use crate::output::exit_code;
+
+/// Does what was typed.
+pub(crate) fn run(command: Command) -> ExitCode {
+    exit_code(match command {
+        Command::Daemon(args) => daemon::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Rollback(args) => rollback::run(&args),
+        Command::EnsureDaemon(args) => ensure_daemon::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Stop(args) => stop::run(&args),
+        Command::Restart(args) => restart::run(&args),
+        Command::Shutdown(args) => shutdown::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::SampleApp(args) => return demo::sample_app(&args),
+        Command::Load(args) => return demo::load_command(&args),
+    })
+}
