@@ -23,7 +23,10 @@ fn is_possible(command: &ControlCommand) {
         ControlCommand::Deploy { release_path, release_id, revision } => {
             assert!(!release_path.is_empty(), "a deploy of nothing");
             assert!(release_id.as_ref().is_none_or(|id| !id.is_empty()), "an empty id is no id");
-            assert!(revision.as_ref().is_none_or(|revision| !revision.is_empty()), "an empty revision is none");
+            assert!(
+                revision.as_ref().is_none_or(|revision| !revision.is_empty()),
+                "an empty revision is none"
+            );
         }
         ControlCommand::Events(query) => {
             assert!(query.wait <= EVENTS_WAIT_MAX, "somebody waits for ever");
