@@ -158,7 +158,7 @@ impl Watcher {
             let mut seen = BTreeSet::new();
             while !stopped.load(Ordering::SeqCst) {
                 let Ok(found) = path.symlink_metadata() else { continue };
-                let let_in = std::os::unix::net::UnixStream::connect(&path).is_ok();
+                let let_in = is_let_in(&path);
                 seen.insert((found.mode() & 0o777, let_in));
                 looked.fetch_add(1, Ordering::SeqCst);
             }
@@ -176,6 +176,15 @@ impl Watcher {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().expect("the watcher does not panic")
     }
+}
+
+/// Never waits: a full backlog is an open door, too.
+fn is_let_in(path: &Path) -> bool {
+    let address = socket2::SockAddr::unix(path).expect("the path is short");
+    let stranger =
+        socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).expect("a socket");
+    stranger.set_nonblocking(true).expect("it can be set");
+    stranger.connect(&address).map_or_else(|error| error.kind() == io::ErrorKind::WouldBlock, |()| true)
 }
 
 #[tokio::test]
@@ -290,6 +299,22 @@ async fn a_half_closed_client_still_gets_its_answer() {
     door.deploys(1).await;
     door.fake.released.notify_one();
     assert_eq!(wire.rest().await, "{\"status\":\"success\",\"activeReleaseId\":\"v2\"}\n");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_its_answer_harms_nobody() {
+    let door = Door::open().await;
+    let mut wire = door.wire().await;
+    wire.send(format!("{}\n", deploy("v2"))).await;
+    door.deploys(1).await;
+    drop(wire);
+    door.fake.released.notify_one();
+    let mut client = ControlClient::connect(&door.path).await.expect("somebody listens");
+    for _ in 0..100 {
+        client.request(&json!({"command": "status"}), SOON).await.expect("an answer");
+    }
+    let notes = door.fake.notes.lock().expect("no test panics with it").clone();
+    assert_eq!(notes.len(), 1, "only that it listens: {notes:?}");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Show what happened.
     Events(EventsArgs),
+    /// Releases replace each other under load, and nothing is lost: no config, nothing to install.
+    Demo(demo::DemoArgs),
     /// The sample application of the demo.
     #[command(hide = true)]
     SampleApp(demo::SampleArgs),
