@@ -1,84 +1,122 @@
-//! What a switch costs: how long the move of the pointer takes, at rest and while clients ask.
+//! What a switch costs: the switch itself, and with requests in flight; and how long the drain takes then.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use rollcore::{DrainingProxy, Generation, ProxyOptions, Traffic};
-use rollcore_benches::{Client, application, runtime};
+use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
+use futures_util::future::join_all;
+use rollcore::{Draining, DrainingProxy, Generation, ProxyOptions, Traffic};
+use rollcore_benches::{Client, SLOW, runtime, start_upstream};
+use tokio::time::{sleep, timeout};
 
-const CLIENTS: usize = 16;
-/// How long a release that was switched away may take to be empty.
-const DRAIN_BUDGET: Duration = Duration::from_secs(10);
+/// How many keep-alive clients have a request in flight.
+const CLIENTS: u64 = 64;
 
-fn switch(c: &mut Criterion) {
-    let applications = [application(b"old"), application(b"new")];
-    let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("there is a free port");
-    c.bench_function("switch/at rest", |b| b.iter_custom(|times| move_pointer(&proxy, applications, times)));
-    let load = Load::on(proxy.local_addr());
-    c.bench_function("switch/under load", |b| {
-        b.iter_custom(|times| move_pointer(&proxy, applications, times));
-    });
-    load.off();
+/// How long anything that is waited for may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A proxy whose release changes and whose application does not.
+struct Stage {
+    proxy: DrainingProxy,
+    upstream: SocketAddr,
+    generation: u64,
 }
 
-/// Only the move is timed; each old release is drained before the next move, and nothing may be cut.
-fn move_pointer(proxy: &DrainingProxy, applications: [SocketAddr; 2], times: u64) -> Duration {
-    let mut took = Duration::ZERO;
-    runtime().block_on(async {
-        for turn in 0..times {
-            let traffic = Traffic::to(Generation(turn + 1), [applications[turn as usize % 2]]);
-            let begin = Instant::now();
-            let old = proxy.switch_to(traffic);
-            took += begin.elapsed();
-            if let Some(old) = old {
-                let report = old.drained(DRAIN_BUDGET).await;
-                assert_eq!((report.requests_cut, report.tunnels_cut), (0, 0));
+impl Stage {
+    fn new() -> Self {
+        let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("there is a free port");
+        let mut stage = Self { proxy, upstream: start_upstream(), generation: 0 };
+        assert!(stage.switch().is_none(), "nothing was there before");
+        stage
+    }
+
+    fn switch(&mut self) -> Option<Draining> {
+        self.generation += 1;
+        self.proxy.switch_to(Traffic::to(Generation(self.generation), [self.upstream]))
+    }
+
+    /// Waits until every client has a request in flight.
+    async fn all_in_flight(&self) {
+        let all = async {
+            while self.proxy.counts(Generation(self.generation)).http < CLIENTS {
+                sleep(Duration::from_millis(1)).await;
             }
+        };
+        timeout(PATIENCE, all).await.expect("the clients ask on and on");
+    }
+
+    /// The time of the switches, and that until their requests were over.
+    async fn switch_in_flight(&mut self, times: u64) -> (Duration, Duration) {
+        let (mut switching, mut draining) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..times {
+            self.all_in_flight().await;
+            let began = Instant::now();
+            let old = self.switch().expect("there was a release");
+            switching += began.elapsed();
+            let report = old.drained(PATIENCE).await;
+            draining += began.elapsed();
+            assert_eq!(report.requests_cut, 0, "a request was cut");
         }
-    });
-    took
+        (switching, draining)
+    }
 }
 
-/// Clients that ask without a pause, on a thread of their own.
+fn switch(criterion: &mut Criterion) {
+    let mut stage = Stage::new();
+    criterion.bench_function("switch_to/nothing in flight", |bencher| bencher.iter(|| drop(stage.switch())));
+
+    let load = Load::start(stage.proxy.local_addr());
+    let runtime = runtime();
+    let mut group = criterion.benchmark_group("64 requests of 20 ms in flight");
+    group.sample_size(20).sampling_mode(SamplingMode::Flat);
+    group.bench_function("switch_to", |bencher| {
+        bencher.iter_custom(|times| runtime.block_on(stage.switch_in_flight(times)).0);
+    });
+    group.bench_function("until the old release is drained", |bencher| {
+        bencher.iter_custom(|times| runtime.block_on(stage.switch_in_flight(times)).1);
+    });
+    group.finish();
+    load.end();
+    runtime.block_on(stage.proxy.close(PATIENCE));
+}
+
+/// Clients that ask and ask, on a thread of their own.
 struct Load {
-    stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<()>,
+    goes_on: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 impl Load {
-    fn on(address: SocketAddr) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || runtime().block_on(ask_until(address, &stopped)));
-        Self { stop, thread }
+    fn start(proxy: SocketAddr) -> Self {
+        let goes_on = Arc::new(AtomicBool::new(true));
+        let flag = Arc::clone(&goes_on);
+        let thread = thread::spawn(move || {
+            runtime().block_on(async { join_all((0..CLIENTS).map(|_| keep_asking(proxy, &flag))).await });
+        });
+        Self { goes_on, thread }
     }
 
-    /// Panics when a request failed meanwhile: `Client::get` does.
-    fn off(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("no request fails during a switch");
+    /// # Panics
+    /// When a request was lost.
+    fn end(self) {
+        self.goes_on.store(false, Ordering::Relaxed);
+        self.thread.join().expect("no request is lost");
     }
 }
 
-async fn ask_until(address: SocketAddr, stopped: &Arc<AtomicBool>) {
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        let mut client = Client::connect(address).await;
-        let stopped = Arc::clone(stopped);
-        clients.push(tokio::spawn(async move {
-            while !stopped.load(Ordering::Relaxed) {
-                client.get().await;
-            }
-        }));
-    }
-    for client in clients {
-        client.await.expect("no request fails during a switch");
+async fn keep_asking(proxy: SocketAddr, goes_on: &AtomicBool) {
+    let mut client = Client::connect(proxy).await;
+    while goes_on.load(Ordering::Relaxed) {
+        client.get(SLOW).await;
     }
 }
 
-criterion_group!(benches, switch);
+criterion_group! {
+    name = benches;
+    config = rollcore_benches::short();
+    targets = switch
+}
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::id::ReleaseId;
 use crate::rollout::{Command, RestartSelection, RollbackTo};
+use crate::spec::Application;
 use crate::time::Instant;
 
 use super::agenda::Happening;
@@ -23,6 +24,8 @@ pub struct Play {
     pub requests: u64,
     /// How often traffic moved.
     pub switches: usize,
+    /// How many things happened, one after the other.
+    pub turns: u32,
 }
 
 /// How long the last processes may take to end after the shutdown.
@@ -32,7 +35,16 @@ impl Simulation {
     /// Plays a script to its end, and then shuts down.
     #[must_use]
     pub fn play(script: &Script) -> Play {
-        let mut sim = Self::new(application::standard(script.variant), script.seed);
+        Self::play_with(application::standard(script.variant), script)
+    }
+
+    /// Plays a script with another application than the standard one.
+    ///
+    /// Its faults and crashes happen to processes of the standard names; and what it does to end has to be over
+    /// within two minutes, for else it is taken to be left behind.
+    #[must_use]
+    pub fn play_with(application: Application, script: &Script) -> Play {
+        let mut sim = Self::new(application, script.seed);
         let last = script.acts.iter().map(|act| act.at).max().unwrap_or_default();
         for act in &script.acts {
             sim.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
@@ -40,13 +52,13 @@ impl Simulation {
         // Long enough after the last act for most things to have settled, not for all.
         let end = Instant::ORIGIN + last + Duration::from_millis(sim.chance((1, 1), 60_000));
         sim.agenda.push(end, Happening::Act(What::Shutdown));
-        sim.run_to_the_end(end + AFTERMATH);
+        let turns = sim.run_to_the_end(end + AFTERMATH);
         let violation = sim.broken.take().or_else(|| sim.is_clean());
         let switches = sim.story.iter().filter(|line| line.contains("traffic points at Some")).count();
-        Play { violation, story: sim.story, requests: sim.traffic.accepted, switches }
+        Play { violation, story: sim.story, requests: sim.traffic.accepted, switches, turns }
     }
 
-    fn run_to_the_end(&mut self, end: Instant) {
+    fn run_to_the_end(&mut self, end: Instant) -> u32 {
         let mut turns = 0;
         while self.broken.is_none() && self.now < end && self.turn() {
             turns += 1;
@@ -55,6 +67,7 @@ impl Simulation {
                 self.broken = Some(Broken { invariant: "nothing runs in circles", what });
             }
         }
+        turns
     }
 
     pub(super) fn act(&mut self, what: What) {
