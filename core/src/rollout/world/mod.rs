@@ -14,6 +14,8 @@ mod rollout;
 mod shutdown;
 mod steps;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use std::collections::BTreeMap;

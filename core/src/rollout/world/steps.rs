@@ -166,9 +166,10 @@ impl World {
         let awaited = |operation: &mut Operation| matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Ready(key));
         let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return };
         let progress = match result {
+            // It may have ended since it answered; only its supervisor knows, and tells which came first.
             Ok(()) => {
                 self.actions.push(Action::ConfirmReady(key));
-                Progress::Done
+                Progress::Waits(WaitsFor::Started(key))
             }
             Err(failure) => Progress::Fails(failure),
         };
@@ -224,11 +225,10 @@ impl World {
         });
         rollout.displaced.insert(id.clone(), displaced);
         match displaced {
-            Some(Displaced { key, .. }) => {
-                self.stop_instance(key);
+            Some(Displaced { key, .. }) if self.stop_instance(key) => {
                 Progress::Waits(WaitsFor::OldSingleton(id.clone(), key))
             }
-            None => self.start_singleton(rollout.generation, id),
+            Some(_) | None => self.start_singleton(rollout.generation, id),
         }
     }
 

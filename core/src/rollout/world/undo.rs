@@ -93,10 +93,8 @@ impl World {
         let Some(displaced) = rollout.displaced.get(id) else { return Progress::Done };
         let current = self.singletons.get(id).copied();
         match current.filter(|key| displaced.is_none_or(|displaced| displaced.key != *key)) {
-            Some(new) => {
-                self.stop_instance(new);
-                Progress::Waits(WaitsFor::NewSingleton(id.clone(), new))
-            }
+            Some(new) if self.stop_instance(new) => Progress::Waits(WaitsFor::NewSingleton(id.clone(), new)),
+            Some(_) => self.put_displaced_back(rollout, id),
             None => self.restart_displaced(*displaced),
         }
     }
@@ -111,6 +109,10 @@ impl World {
         if !report.is_clean() {
             return Some(Progress::Fails(survivors_failure(report.survivors)));
         }
+        Some(self.put_displaced_back(rollout, id))
+    }
+
+    fn put_displaced_back(&mut self, rollout: &Rollout, id: &ProcessId) -> Progress {
         let displaced = rollout.displaced.get(id).copied().flatten();
         let new = match displaced {
             Some(old) => self.singletons.insert(id.clone(), old.key),
@@ -119,7 +121,7 @@ impl World {
         if let Some(new) = new {
             self.forget_instance(new);
         }
-        Some(self.restart_displaced(displaced))
+        self.restart_displaced(displaced)
     }
 
     fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {
