@@ -3,9 +3,10 @@
 mod stage;
 
 use crate::exit::Exit;
-use crate::report::{AfterExit, Change, StartReason};
-use crate::rollout::{Action, Answer};
+use crate::report::{AfterExit, Change, ProcessState, StartReason, StopReport};
+use crate::rollout::{Action, Answer, Command, RestartSelection};
 use crate::spec::ProcessPolicy;
+use crate::time::Instant;
 
 use stage::{Stage, process};
 
@@ -43,4 +44,39 @@ fn a_crash_between_the_answer_and_its_confirmation_fails_the_deploy() {
     stage.let_go("web");
     assert_eq!(stage.active(), Some("v1"));
     assert!(matches!(stage.answers.last(), Some(Answer::Undone { .. })), "{:?}", stage.answers);
+}
+
+/// A restart by itself was told just after somebody asked for one; it was taken for the start that was asked for, and
+/// the process stayed down.
+#[test]
+fn a_restart_is_over_when_its_own_start_is_told() {
+    let mut stage = Stage::with(vec![process("cron", ProcessPolicy::Singleton)]);
+    stage.deploy("v1");
+    stage.crash("cron", AfterExit::Restart { at: Instant::ORIGIN });
+    stage.held.insert("cron");
+    stage.ask(Command::Restart(RestartSelection::default()));
+    let cron = stage.newest("cron");
+    stage.start(cron, StartReason::Crash);
+    stage.let_go("cron");
+    assert!(matches!(stage.answers.last(), Some(Answer::Restarted(_))), "{:?}", stage.answers);
+    let instance = stage.world.instance(cron).expect("it is there");
+    assert!(matches!(instance.state, ProcessState::Running { .. }), "{:?}", instance.state);
+    assert_eq!(instance.last_reason, Some(StartReason::Manual));
+}
+
+/// cron was restarted, exited before it counted as started, and the answer said that all was well.
+#[test]
+fn a_restart_that_does_not_last_is_told() {
+    let mut cron = process("cron", ProcessPolicy::Singleton);
+    cron.min_uptime = std::time::Duration::from_millis(250);
+    let mut stage = Stage::with(vec![cron]);
+    stage.deploy("v1");
+    stage.held.insert("cron");
+    stage.ask(Command::Restart(RestartSelection::default()));
+    let cron = stage.newest("cron");
+    stage.told(cron, Change::Stopped(StopReport::default()));
+    stage.start(cron, StartReason::Manual);
+    stage.told(cron, Change::Exited { exit: Exit::Code(1), was_ready: false, then: AfterExit::Stays });
+    let Some(Answer::Refused(refusal)) = stage.answers.last() else { panic!("{:?}", stage.answers) };
+    assert_eq!(refusal.code(), "exited_before_ready");
 }
