@@ -44,6 +44,8 @@ pub struct Instance {
     pub survivors: u32,
     /// Whether it was asked to stop and has not told yet that it is gone.
     pub is_being_stopped: bool,
+    /// The port of a singleton, which may outlive the release that leased it.
+    pub(super) leased: Option<u16>,
 }
 
 impl Instance {
@@ -60,6 +62,7 @@ impl Instance {
             restarts: 0,
             survivors: 0,
             is_being_stopped: false,
+            leased: None,
         }
     }
 

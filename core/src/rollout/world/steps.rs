@@ -251,6 +251,8 @@ impl World {
         let instance = InstanceId::only(id.clone());
         self.start_new(generation, &instance, Owner::Singleton, |world, key| {
             world.singletons.insert(id.clone(), key);
+            let port = world.release_mut(generation).leased.remove(id);
+            world.instances.entry(key).and_modify(|instance| instance.leased = port);
         })
     }
 

@@ -8,7 +8,7 @@ use crate::rollout::{Action, Answer, Command, RestartSelection};
 use crate::spec::ProcessPolicy;
 use crate::time::Instant;
 
-use stage::{Stage, process};
+use stage::{Stage, process, with_port};
 
 const LIMIT: AfterExit = AfterExit::LimitReached { max_restarts: 3, window: std::time::Duration::ZERO };
 
@@ -79,4 +79,40 @@ fn a_restart_that_does_not_last_is_told() {
     stage.told(cron, Change::Exited { exit: Exit::Code(1), was_ready: false, then: AfterExit::Stays });
     let Some(Answer::Refused(refusal)) = stage.answers.last() else { panic!("{:?}", stage.answers) };
     assert_eq!(refusal.code(), "exited_before_ready");
+}
+
+/// A deploy started a service, failed, and could not end its worker: the service's port was never given back.
+#[test]
+fn survivors_keep_only_the_ports_of_their_release() {
+    let broker = with_port(process("broker", ProcessPolicy::Service));
+    let worker = process("worker", ProcessPolicy::Companion);
+    let mut stage = Stage::with(vec![worker, broker]);
+    stage.broken.insert("web");
+    stage.unkillable.insert("worker");
+    stage.deploy("v1");
+    assert!(matches!(stage.answers.last(), Some(Answer::Stuck { .. })), "{:?}", stage.answers);
+    let known: Vec<u16> = stage.world.leases().into_keys().collect();
+    assert_eq!(stage.ports.iter().copied().collect::<Vec<_>>(), known);
+}
+
+/// The active release was stopped, its singleton went on, and the singleton's port was given back under it.
+#[test]
+fn a_singleton_keeps_its_port_as_long_as_it_runs() {
+    let mut stage = Stage::with(vec![with_port(process("cron", ProcessPolicy::Singleton))]);
+    stage.deploy("v1");
+    let port = stage.world.active().expect("v1 is active").ports[&crate::id::ProcessId::new("cron")];
+    stage.ask(Command::Stop(None));
+    assert!(stage.ports.contains(&port), "cron still runs");
+    assert!(stage.world.leases().contains_key(&port));
+    stage.deploy("v2");
+    assert!(!stage.ports.contains(&port), "cron has another port now");
+    assert_eq!(stage.ports.len(), 2);
+
+    stage.broken.insert("cron");
+    stage.deploy("v3");
+    stage.broken.clear();
+    assert_eq!(stage.active(), Some("v2"));
+    assert_eq!(stage.ports.len(), 2, "what v3 leased went back, what v2 has did not");
+    stage.deploy("v4");
+    assert_eq!(stage.ports.len(), 2);
 }

@@ -1,7 +1,7 @@
 //! The undos of a rollout, one function each. Each copes with a step that was only half done, or not begun.
 
 use crate::event::Event;
-use crate::id::{InstanceId, InstanceKey, ProcessId};
+use crate::id::{Generation, InstanceId, InstanceKey, ProcessId};
 use crate::report::{Change, StartReason};
 use crate::rollout::Failure;
 use crate::rollout::command::Action;
@@ -25,15 +25,14 @@ impl World {
         }
     }
 
-    /// Ports of a process that could not be ended stay leased: it may still hold them.
+    /// Ports of processes that could not be ended stay leased: they may still hold them.
     fn return_ports(&mut self, rollout: &mut Rollout) -> Progress {
-        if self.survivors_of(rollout.generation) > 0 {
-            return Progress::Done;
+        if self.survivors_of(rollout.generation) == 0 {
+            self.release_mut(rollout.generation).leased.clear();
         }
-        self.release_mut(rollout.generation).leased.clear();
-        let held: Vec<u16> = self.services.values().filter_map(|service| service.port).collect();
+        let held = self.leases();
         let ports = std::mem::take(&mut rollout.leased).into_values();
-        let ports: Vec<u16> = ports.filter(|port| !held.contains(port)).collect();
+        let ports: Vec<u16> = ports.filter(|port| !held.contains_key(port)).collect();
         if !ports.is_empty() {
             self.actions.push(Action::ReturnPorts(ports));
         }
@@ -119,9 +118,15 @@ impl World {
             None => self.singletons.remove(id),
         };
         if let Some(new) = new {
+            self.take_port_back(rollout.generation, id, new);
             self.forget_instance(new);
         }
         self.restart_displaced(displaced)
+    }
+
+    fn take_port_back(&mut self, generation: Generation, id: &ProcessId, singleton: InstanceKey) {
+        let port = self.instances.get_mut(&singleton).and_then(|instance| instance.leased.take());
+        self.release_mut(generation).leased.extend(port.map(|port| (id.clone(), port)));
     }
 
     fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {
