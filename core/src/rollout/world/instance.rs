@@ -93,7 +93,10 @@ impl Instance {
                 self.started_at = Some(now);
                 self.last_exit = None;
                 self.survivors = 0;
-                self.state = ProcessState::Running { pid: *pid, since: now, ready: false };
+                self.state = match self.is_being_stopped {
+                    true => ProcessState::Stopping { pid: *pid },
+                    false => ProcessState::Running { pid: *pid, since: now, ready: false },
+                };
             }
             Change::NotStarted { .. } => self.state = ProcessState::Failed { exit: None },
             Change::BecameReady => {

@@ -117,7 +117,9 @@ impl World {
                 self.start(key, StartReason::Manual);
                 None
             }
-            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            Change::Stopped(report) => {
+                Some(Progress::Fails(survivors_failure(&self.instances[&key].id, report.survivors)))
+            }
             // Until it is gone, it tells of its life before: a restart by itself may have crossed the stop.
             _ if self.instances[&key].is_being_stopped => None,
             _ => self.started(key, change, tail),

@@ -30,9 +30,16 @@ pub(super) struct Rollout {
     /// Ports that this rollout leased, those of services included.
     pub(super) leased: BTreeMap<ProcessId, u16>,
     pub(super) services_started: BTreeSet<ProcessId>,
-    pub(super) services_refreshed: BTreeMap<ProcessId, Arc<RunSpec>>,
+    pub(super) services_refreshed: BTreeMap<ProcessId, Definition>,
     /// Singletons that had to make room, and whether they are to run again if the rollout is undone.
     pub(super) displaced: BTreeMap<ProcessId, Option<Displaced>>,
+}
+
+/// What an instance runs when it is started next, and whose release that is of (compat C-196).
+#[derive(Clone, Debug)]
+pub(super) struct Definition {
+    pub(super) run: Arc<RunSpec>,
+    pub(super) release: ReleaseId,
 }
 
 /// A singleton that had to make room.

@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 use super::operation::Operation;
 use super::release::{ReleaseState, survivors_failure};
-use super::rollout::{Displaced, Progress, Rollout, WaitsFor};
+use super::rollout::{Definition, Displaced, Progress, Rollout, WaitsFor};
 use super::{Owner, Service, World};
 
 impl World {
@@ -137,7 +137,9 @@ impl World {
             Change::Started { .. } if !needs_uptime => Some(Progress::Done),
             Change::BecameReady => Some(Progress::Done),
             Change::NotStarted { error, .. } => {
-                Some(Progress::Fails(Failure::new("spawn_failed", error.clone())))
+                let (id, cwd) = (&instance.id, instance.run.cwd.display());
+                let message = format!("{error}: process \"{id}\" could not be started in {cwd}");
+                Some(Progress::Fails(Failure::new("spawn_failed", message)))
             }
             Change::Exited { exit, .. } => {
                 Some(Progress::Fails(exited_early(&instance.id, &exit.to_string(), tail)))
@@ -242,7 +244,7 @@ impl World {
             Change::Stopped(report) if report.is_clean() => {
                 Some(self.start_singleton(rollout.generation, id))
             }
-            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(id, report.survivors))),
             _ => None,
         }
     }
@@ -270,21 +272,21 @@ impl World {
                 Err(failure) => return Progress::Fails(failure),
             }
         }
+        let release = release.id.clone();
         for (id, key, run) in refreshed {
-            rollout.services_refreshed.extend(self.redefine(key, run).map(|old| (id, old)));
+            let before = self.redefine(key, Definition { run, release: release.clone() });
+            rollout.services_refreshed.extend(before.map(|before| (id, before)));
         }
         Progress::Done
     }
 
     /// The next start of an instance runs this; returns what it would have run.
-    pub(super) fn redefine(
-        &mut self,
-        key: InstanceKey,
-        run: Arc<crate::spec::RunSpec>,
-    ) -> Option<Arc<crate::spec::RunSpec>> {
+    pub(super) fn redefine(&mut self, key: InstanceKey, new: Definition) -> Option<Definition> {
         let instance = self.instances.get_mut(&key)?;
-        self.actions.push(Action::Redefine { key, run: Arc::clone(&run) });
-        Some(std::mem::replace(&mut instance.run, run))
+        self.actions.push(Action::Redefine { key, run: Arc::clone(&new.run) });
+        let run = std::mem::replace(&mut instance.run, new.run);
+        let release = std::mem::replace(&mut instance.release, new.release);
+        Some(Definition { run, release })
     }
 
     pub(super) fn instance_named(&self, generation: Generation, id: &InstanceId) -> Option<InstanceKey> {

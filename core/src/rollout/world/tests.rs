@@ -3,6 +3,7 @@
 mod stage;
 
 use crate::exit::Exit;
+use crate::id::ReleaseId;
 use crate::report::{AfterExit, Change, ProcessState, StartReason, StopReport};
 use crate::rollout::{Action, Answer, Command, RestartSelection};
 use crate::spec::ProcessPolicy;
@@ -115,4 +116,79 @@ fn a_singleton_keeps_its_port_as_long_as_it_runs() {
     assert_eq!(stage.ports.len(), 2, "what v3 leased went back, what v2 has did not");
     stage.deploy("v4");
     assert_eq!(stage.ports.len(), 2);
+}
+
+/// The events of a service named the release that had started it, not the one whose definition it has (C-196).
+#[test]
+fn a_service_belongs_to_the_release_that_defined_it_last() {
+    let mut stage = Stage::with(vec![process("broker", ProcessPolicy::Service)]);
+    stage.deploy("v1");
+    stage.deploy("v2");
+    let broker = stage.newest("broker");
+    let release = |stage: &Stage| stage.world.instance(broker).map(|instance| instance.release.to_string());
+    assert_eq!(release(&stage).as_deref(), Some("v2"));
+}
+
+/// It was asked to stop before it was there; then it was shown as running, and with its exit as failed.
+#[test]
+fn what_is_to_stop_never_runs() {
+    let mut stage = Stage::with(vec![]);
+    stage.held.insert("web");
+    stage.deploy("v1");
+    let web = stage.newest("web");
+    stage.ask(Command::Shutdown);
+    stage.start(web, StartReason::Deploy);
+    let state = |stage: &Stage| stage.world.instance(web).map(|instance| instance.state.as_str());
+    assert_eq!(state(&stage), Some("stopping"));
+    stage.told(web, Change::Exited { exit: Exit::Code(0), was_ready: false, then: AfterExit::Stays });
+    assert_eq!(state(&stage), Some("stopping"));
+}
+
+/// A release that was never deployed to the end was the first choice of a rollback.
+#[test]
+fn a_rollback_never_goes_to_a_release_that_was_undone() {
+    let worker = process("worker", ProcessPolicy::Companion);
+    let mut stage = Stage::with(vec![worker, process("cron", ProcessPolicy::Singleton)]);
+    stage.deploy("v1");
+    stage.deploy("v2");
+    stage.broken.insert("cron");
+    stage.unkillable.insert("worker");
+    stage.deploy("v3");
+    stage.broken.clear();
+    stage.unkillable.clear();
+    assert!(matches!(stage.answers.last(), Some(Answer::Stuck { .. })), "{:?}", stage.answers);
+    stage.ask(Command::Rollback(crate::rollout::RollbackTo::Previous));
+    assert_eq!(stage.active(), Some("v1"));
+}
+
+/// v1 still drained when it was deployed again and stopped; stopping it once more found it stopped already.
+#[test]
+fn stop_finds_the_generation_that_still_runs() {
+    let mut stage = Stage::with(vec![]);
+    stage.deploy("v1");
+    let old = stage.newest("web");
+    stage.held.insert("web");
+    stage.deploy("v1");
+    let new = stage.newest("web");
+    stage.start(new, StartReason::Deploy);
+    stage.tell(crate::rollout::Input::ProbeEnded { key: new, result: Ok(()) });
+    stage.told(new, Change::BecameReady);
+    stage.open.clear();
+    stage.ask(Command::Stop(None));
+    stage.told(new, Change::Stopped(StopReport::default()));
+    let v1 = ReleaseId::new("v1").expect("safe");
+    stage.ask(Command::Stop(Some(v1)));
+    assert_eq!(stage.world.busy_with().as_deref(), Some("stop v1"));
+    stage.told(old, Change::Stopped(StopReport::default()));
+    assert_eq!(stage.world.busy_with(), None);
+}
+
+/// An error that named neither the process nor its directory.
+#[test]
+fn a_failed_start_says_which_and_where() {
+    let mut stage = Stage::with(vec![process("worker", ProcessPolicy::Companion)]);
+    stage.broken.insert("worker");
+    stage.deploy("v1");
+    let Some(Answer::Undone { cause, .. }) = stage.answers.last() else { panic!("{:?}", stage.answers) };
+    assert_eq!(cause.to_string(), "spawn /bin/sh ENOENT: process \"worker\" could not be started in /srv");
 }

@@ -62,7 +62,7 @@ impl World {
                 Progress::Waits(WaitsFor::Gone(key))
             }
             0 => Progress::Done,
-            _ => Progress::Fails(survivors_failure(survivors)),
+            _ => Progress::Fails(survivors_failure(id, survivors)),
         }
     }
 
@@ -76,6 +76,7 @@ impl World {
         let release = self.release_mut(generation);
         release.state = ReleaseState::Starting;
         release.drain_started_at = Some(now);
+        release.activated_at = None;
         let undone = release.id.clone();
         let back = rollout.previous.and_then(|previous| self.releases.get_mut(&previous));
         let back = back.map(|release| {
@@ -106,7 +107,7 @@ impl World {
     ) -> Option<Progress> {
         let Change::Stopped(report) = change else { return None };
         if !report.is_clean() {
-            return Some(Progress::Fails(survivors_failure(report.survivors)));
+            return Some(Progress::Fails(survivors_failure(id, report.survivors)));
         }
         Some(self.put_displaced_back(rollout, id))
     }
@@ -132,9 +133,8 @@ impl World {
     fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {
         match displaced {
             Some(Displaced { key, was_kept_up: true }) => {
-                let survivors = self.instances.get(&key).map_or(0, |instance| instance.survivors);
-                if survivors > 0 {
-                    return Progress::Fails(survivors_failure(survivors));
+                if let Some(old) = self.instances.get(&key).filter(|old| old.survivors > 0) {
+                    return Progress::Fails(survivors_failure(&old.id, old.survivors));
                 }
                 self.start(key, StartReason::Deploy);
                 Progress::Waits(WaitsFor::Started(key))
@@ -144,9 +144,9 @@ impl World {
     }
 
     fn restore_services(&mut self, rollout: &mut Rollout) -> Progress {
-        for (id, run) in std::mem::take(&mut rollout.services_refreshed) {
+        for (id, before) in std::mem::take(&mut rollout.services_refreshed) {
             if let Some(key) = self.services.get(&id).map(|service| service.key) {
-                self.redefine(key, run);
+                self.redefine(key, before);
             }
         }
         Progress::Done
@@ -159,7 +159,10 @@ impl World {
                 self.forget_service(key);
                 Some(Progress::Done)
             }
-            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            Change::Stopped(report) => {
+                let id = &self.instances.get(&key)?.id;
+                Some(Progress::Fails(survivors_failure(id, report.survivors)))
+            }
             _ => None,
         }
     }
