@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::event::Event;
+use crate::event::{CleanupPhase, Event};
 use crate::id::{Generation, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::Change;
 use crate::rollout::command::{Action, Answer, DeployRequest, Refusal, RollbackTo};
@@ -256,7 +256,9 @@ impl World {
     fn record_step_failed(&mut self, rollout: &Rollout, failure: &Failure) {
         if let Turn::Do(step) = rollout.walk.turn() {
             let release = self.release_mut(rollout.generation).id.clone();
-            self.record(Event::StepFailed { release, step, error: failure.to_string() });
+            let error = failure.to_string();
+            self.record(Event::StepFailed { release, step: step.clone(), error: error.clone() });
+            self.describe_startup(rollout.generation, &step, &error, CleanupPhase::Before);
         }
     }
 
@@ -264,11 +266,13 @@ impl World {
         match outcome {
             Outcome::Deployed => self.finish_deployed(&rollout, now),
             Outcome::Undone { step, cause } => {
+                self.describe_startup(rollout.generation, &step, cause.message(), CleanupPhase::After);
                 let release = self.forget_undone(&rollout, &cause);
                 self.record(Event::RolloutUndone { release: release.clone() });
                 self.answer(rollout.op, Answer::Undone { release, step, cause });
             }
             Outcome::Stuck { step, cause, undo, undo_cause } => {
+                self.describe_startup(rollout.generation, &step, cause.message(), CleanupPhase::After);
                 let release = self.leave_stuck(&rollout, &cause);
                 let error = undo_cause.to_string();
                 self.record(Event::RolloutStuck { release: release.clone(), undo: undo.clone(), error });

@@ -2,6 +2,7 @@
 
 mod stage;
 
+use crate::event::Event;
 use crate::exit::Exit;
 use crate::id::ReleaseId;
 use crate::report::{AfterExit, Change, ProcessState, StartReason, StopReport};
@@ -181,6 +182,40 @@ fn stop_finds_the_generation_that_still_runs() {
     assert_eq!(stage.world.busy_with().as_deref(), Some("stop v1"));
     stage.told(old, Change::Stopped(StopReport::default()));
     assert_eq!(stage.world.busy_with(), None);
+}
+
+/// What every failed start says of the processes (C-117).
+#[test]
+fn a_failed_start_describes_every_process_before_and_after_its_end() {
+    let mut stage = Stage::with(vec![process("worker", ProcessPolicy::Companion)]);
+    stage.broken.insert("web");
+    stage.deploy("v1");
+    let seen: Vec<String> = stage.events.iter().map(|event| event.message().into_owned()).collect();
+    let seen: Vec<&str> =
+        seen.iter().map(String::as_str).filter(|message| !message.starts_with("rollout")).collect();
+    let process = "release startup process status";
+    assert_eq!(
+        seen,
+        [
+            "deploy starting",
+            "process started",
+            "release startup failed",
+            process,
+            process,
+            "release startup failed",
+            process,
+            process,
+            "deploy failed",
+            "command failed"
+        ]
+    );
+    let states = stage.events.iter().filter_map(|event| match event {
+        Event::StartupProcessSeen(seen) => Some((seen.phase.as_str(), seen.process.to_string(), seen.state)),
+        _ => None,
+    });
+    let states: Vec<_> = states.collect();
+    assert_eq!(states[0], ("before cleanup", "worker".to_owned(), "running"));
+    assert_eq!(states[2], ("after cleanup", "worker".to_owned(), "stopped"));
 }
 
 /// An error that named neither the process nor its directory.

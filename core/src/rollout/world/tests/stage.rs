@@ -145,6 +145,7 @@ impl Stage {
         match action {
             Action::Answer { answer, .. } => self.answers.push(answer),
             Action::Record(event) => self.events.push(event),
+            Action::Describe { seen, .. } => self.events.push(Event::StartupProcessSeen(seen)),
             Action::ReturnPorts(ports) => {
                 for port in ports {
                     assert!(self.ports.remove(&port), "port {port} is given back twice");
