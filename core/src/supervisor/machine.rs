@@ -189,6 +189,8 @@ pub(crate) struct Machine {
     proven: bool,
     group_empty: bool,
     survivors: u32,
+    /// The group that outlived SIGKILL, until it is empty after all.
+    left: Option<Pid>,
     stop_report: StopReport,
     started_at: Option<Instant>,
     last_reason: Option<StartReason>,
@@ -209,6 +211,7 @@ impl Machine {
             proven: false,
             group_empty: false,
             survivors: 0,
+            left: None,
             stop_report: StopReport::default(),
             started_at: None,
             last_reason: None,
@@ -228,7 +231,7 @@ impl Machine {
             State::Running { pid, .. } | State::Clearing { pid, .. } | State::Stopping { pid, .. } => {
                 Some(pid)
             }
-            State::Stopped | State::Starting { .. } | State::Backoff { .. } | State::Failed => None,
+            State::Stopped | State::Starting { .. } | State::Backoff { .. } | State::Failed => self.left,
         }
     }
 
@@ -265,7 +268,7 @@ impl Machine {
             (_, E::SetRestarts(allowed)) => self.set_restarts(allowed),
             (_, E::Survivors(count)) => self.remember_survivors(count),
 
-            (S::Stopped | S::Failed | S::Backoff { .. }, E::Start(reason)) => self.start(reason),
+            (S::Stopped | S::Failed | S::Backoff { .. }, E::Start(reason)) => self.start_alone(reason, now),
             (S::Clearing { .. }, E::Start(reason)) => self.start_when_clear(reason),
             (S::Starting { .. } | S::Running { .. } | S::Stopping { .. }, E::Start(reason)) => {
                 self.wish(reason)
@@ -273,7 +276,7 @@ impl Machine {
 
             (S::Starting { reason, stop_asked }, E::Spawned(pid)) => self.begin(pid, reason, stop_asked, now),
             (S::Starting { reason, stop_asked }, E::NotSpawned(error)) => {
-                self.fail(reason, stop_asked, error)
+                self.fail(reason, stop_asked, error, now)
             }
 
             (S::Running { ready: false, .. }, E::ConfirmReady) => self.become_ready(),
@@ -281,11 +284,11 @@ impl Machine {
             (S::Running { pid, ready, .. }, E::Exited(exit)) => self.crash(pid, exit, ready, now),
 
             (S::Clearing { exit, then, .. }, E::GroupEmpty) => self.cleared(exit, then, now),
-            (S::Clearing { then, .. }, E::TimeUp) if self.is_due(now) => self.not_cleared(then),
+            (S::Clearing { pid, then, .. }, E::TimeUp) if self.is_due(now) => self.not_cleared(pid, then),
             (S::Backoff { .. }, E::TimeUp) if self.is_due(now) => self.restart(),
 
             (S::Starting { reason, .. }, E::Stop) => self.stop_when_spawned(reason),
-            (S::Stopped | S::Failed | S::Backoff { .. }, E::Stop) => self.stopped_already(),
+            (S::Stopped | S::Failed | S::Backoff { .. }, E::Stop) => self.stop_what_is_left(now),
             (S::Clearing { pid, until, .. }, E::Stop) => self.stop_clearing(pid, until),
             (S::Running { pid, ready, .. }, E::Stop) => self.stop_running(pid, ready, now),
             (S::Stopping { .. }, E::Stop) => self.wish_down(),
@@ -297,7 +300,8 @@ impl Machine {
                 self.hook_ended(hook, end, now)
             }
             (S::Stopping { phase: Phase::RunHook(_), .. }, E::GroupEmpty) => self.remember_empty(),
-            (S::Stopping { .. }, E::GroupEmpty) => self.finish_stop(0),
+            (S::Stopping { .. }, E::GroupEmpty) => self.finish_stop(0, now),
+            (S::Stopped | S::Failed, E::GroupEmpty) => self.forget_left(),
             (S::Stopping { phase, pid, .. }, E::TimeUp) if self.is_due(now) => {
                 self.stop_time_up(phase, pid, now)
             }
@@ -347,6 +351,11 @@ impl Machine {
 
     fn remember_survivors(&mut self, count: u32) -> Vec<Action> {
         self.survivors = count;
+        Vec::new()
+    }
+
+    fn forget_left(&mut self) -> Vec<Action> {
+        self.left = None;
         Vec::new()
     }
 

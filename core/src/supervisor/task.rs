@@ -76,6 +76,11 @@ impl Task {
         self.spawning.is_none() && self.running.is_none() && self.hook.is_none()
     }
 
+    /// Nobody is there to ask for another try at what outlived SIGKILL.
+    fn has_done_all(&self) -> bool {
+        self.abandoned && matches!(self.machine.report().state, ProcessState::Stopped { .. })
+    }
+
     /// Cancel safe: everything that is awaited here is kept in `self`.
     async fn next_event(&mut self) -> Event {
         let ending = self.running.as_ref().is_some_and(Running::is_ending);
@@ -140,7 +145,7 @@ impl Task {
     fn turn(&mut self, event: Event) {
         let actions = self.machine.handle(event, clock::now());
         // What the machine has lost interest in is reaped before anybody is told that it is gone.
-        if self.machine.group().is_none()
+        if (self.machine.group().is_none() || self.has_done_all())
             && let Some(running) = self.running.take()
         {
             running.let_go();

@@ -19,10 +19,17 @@ impl Machine {
         self.begin_stop(pid, ready, now)
     }
 
-    pub(super) fn stopped_already(&mut self) -> Vec<Action> {
+    /// Nothing, or what outlived an earlier SIGKILL.
+    pub(super) fn stop_what_is_left(&mut self, now: Instant) -> Vec<Action> {
         self.want = Want::Down;
-        self.stop_report = StopReport::default();
-        self.finish_stop(0)
+        let Some(pid) = self.left.take() else {
+            self.stop_report = StopReport::default();
+            return self.finish_stop(0, now);
+        };
+        self.stop_report = StopReport { killed: true, ..StopReport::default() };
+        self.state =
+            State::Stopping { pid, ready: false, phase: Phase::Killed { until: now + KILL_TIMEOUT } };
+        vec![Action::Kill, Action::WatchGroup]
     }
 
     pub(super) fn stop_clearing(&mut self, pid: Pid, until: Instant) -> Vec<Action> {
@@ -80,13 +87,14 @@ impl Machine {
         vec![Action::Kill, Action::Tell(Change::StopTimedOut { pid })]
     }
 
-    pub(super) fn finish_stop(&mut self, survivors: u32) -> Vec<Action> {
+    pub(super) fn finish_stop(&mut self, survivors: u32, now: Instant) -> Vec<Action> {
+        self.left = self.group().filter(|_| survivors > 0);
         self.state = State::Stopped;
         self.stop_report.survivors = survivors;
         self.stop_report.killed |= survivors > 0;
         let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
         if let Want::Up(reason) = self.want {
-            actions.extend(self.start(reason));
+            actions.extend(self.start_alone(reason, now));
         }
         actions
     }
@@ -111,7 +119,7 @@ impl Machine {
         match phase {
             Phase::AwaitExit { .. } => self.terminate(now),
             Phase::AwaitEmpty { .. } => self.kill(pid, now),
-            Phase::Killed { .. } => self.finish_stop(self.survivors.max(1)),
+            Phase::Killed { .. } => self.finish_stop(self.survivors.max(1), now),
             Phase::RunHook(_) => Vec::new(),
         }
     }
@@ -138,7 +146,7 @@ impl Machine {
         };
         let told = problem.map(|problem| Action::Tell(Change::HookFailed { hook: hook.label(), problem }));
         let next = match hook {
-            _ if self.group_empty => self.finish_stop(0),
+            _ if self.group_empty => self.finish_stop(0, now),
             Hook::Quiet => self.drain(now),
             Hook::Drain => self.terminate(now),
             Hook::Stop => self.await_empty(now),
