@@ -1,6 +1,7 @@
 //! A supervisor with real processes, from outside.
 //!
 //! Tests that change this whole program (its signal mask, its children) run in a copy of it, see `in_a_copy`.
+#![expect(clippy::disallowed_methods, reason = "a test measures how long real processes take")]
 
 use std::collections::BTreeMap;
 use std::fs;

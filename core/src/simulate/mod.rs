@@ -15,7 +15,9 @@
 
 mod agenda;
 mod application;
+mod drain;
 mod invariant;
+mod lease;
 mod ledger;
 mod perform;
 mod play;
@@ -26,7 +28,7 @@ mod supervise;
 mod system;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +40,8 @@ use crate::spec::Application;
 use crate::time::Instant;
 
 use agenda::{Agenda, Happening};
+use drain::Drain;
+use lease::Ports;
 use ledger::Ledger;
 use supervise::Supervised;
 use system::System;
@@ -71,9 +75,9 @@ pub struct Simulation {
     system: System,
     supervised: BTreeMap<InstanceKey, Supervised>,
     traffic: Traffic,
-    ports: BTreeMap<u16, Generation>,
+    ports: Ports,
     probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
-    drains: BTreeSet<Generation>,
+    drains: BTreeMap<Generation, Drain>,
     faults: BTreeMap<ReleaseId, Fault>,
     ledger: Ledger,
     story: Vec<String>,
@@ -97,9 +101,9 @@ impl Simulation {
             system: System::default(),
             supervised: BTreeMap::new(),
             traffic: Traffic::default(),
-            ports: BTreeMap::new(),
+            ports: Ports::default(),
             probes: BTreeMap::new(),
-            drains: BTreeSet::new(),
+            drains: BTreeMap::new(),
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Vec::new(),
@@ -209,7 +213,7 @@ impl Simulation {
             Happening::ProbeEnds(key, outcome) => self.ask_health(key, ProbeEvent::ProbeEnded(outcome)),
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
-            Happening::DrainEnds(generation) => self.drain_ends(generation),
+            Happening::Drained(generation, event) => self.drained(generation, event),
         }
     }
 

@@ -109,7 +109,7 @@ impl Simulation {
     fn run_hook(&mut self, key: InstanceKey, time_limit: Duration) {
         let takes = Duration::from_millis(self.chance((key.0, 77), 3_000));
         let end = match takes < time_limit {
-            true => HookEnd::Exited(Exit::Code(i32::from(takes.as_millis() % 7 == 0))),
+            true => HookEnd::Exited(Exit::Code(i32::from(takes.as_millis().is_multiple_of(7)))),
             false => HookEnd::TimedOut,
         };
         self.agenda.push(self.now + takes.min(time_limit), Happening::HookEnds(key, end));

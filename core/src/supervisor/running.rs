@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Alarm, sleep_until};
 
+use crate::clock;
 use crate::exit::{Exit, Signal};
 use crate::id::Pid;
 
@@ -95,7 +96,7 @@ impl Running {
             tokio::select! {
                 biased;
                 exit = self.child.exited(), if matches!(self.phase, Phase::Lives) => {
-                    self.phase = Phase::Ending { exit, until: Alarm::now() + OUTPUT_GRACE };
+                    self.phase = Phase::Ending { exit, until: clock::alarm(OUTPUT_GRACE) };
                 }
                 exit = last_lines(&mut self.readers, &self.phase), if self.is_ending() => {
                     self.phase = Phase::Ended;
@@ -160,7 +161,7 @@ impl Look {
         Self {
             group,
             kills_strays: false,
-            next_at: Alarm::now(),
+            next_at: clock::alarm(Duration::ZERO),
             interval: LOOK_INTERVAL_MIN,
             under_way: None,
         }
@@ -168,7 +169,7 @@ impl Look {
 
     fn kill(&mut self) {
         self.kills_strays = true;
-        self.next_at = Alarm::now();
+        self.next_at = clock::alarm(Duration::ZERO);
         self.interval = LOOK_INTERVAL_MIN;
     }
 
@@ -186,7 +187,7 @@ impl Look {
         // A look that failed saw nobody leave.
         let count = look.await.unwrap_or(usize::MAX);
         self.under_way = None;
-        self.next_at = Alarm::now() + self.interval;
+        self.next_at = clock::alarm(self.interval);
         self.interval = (self.interval * 2).min(LOOK_INTERVAL_MAX);
         count
     }

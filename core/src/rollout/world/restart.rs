@@ -96,7 +96,7 @@ impl World {
         let is_current = restart.queue.front() == Some(&key);
         match change {
             Change::Stopped(report) if is_current && report.is_clean() => {
-                self.start(key, StartReason::Manual)
+                self.start(key, StartReason::Manual);
             }
             Change::Stopped(report) if is_current => {
                 return self.refuse(restart.op, Refusal::Failed(survivors_failure(report.survivors)));
