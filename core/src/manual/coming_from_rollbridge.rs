@@ -30,7 +30,7 @@
 //! | | Rollbridge | rollcore |
 //! | --- | --- | --- |
 //! | a singleton that cannot be started | the deploy fails, traffic stays on the new release | everything is taken back |
-//! | a singleton that exits at once | counts as deployed | must run for `minUptimeMs` (250), else the old one comes back |
+//! | a singleton that exits at once | counts as deployed | must run for `minUptimeMs` (1000), else the old one comes back |
 //! | a web process that crashes at boot | is started again until the check times out | the deploy fails at once, with its last lines |
 //! | two deploys at once | both run, and the last to be ready wins | the second is told who holds the lock |
 //! | a health probe without an answer | goes on after the timeout | is cut after 5 s, and the check at its timeout |

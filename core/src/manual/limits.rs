@@ -11,7 +11,7 @@
 //! | `health.timeoutMs` (else `proxy.healthTimeoutMs`) | 30 s, after `health.startDelayMs` | the deploy is undone |
 //! | one probe, [`HealthSchedule::probe_timeout`](crate::HealthSchedule) | 5 s | it counts as failed, the next one comes after `health.intervalMs` (250 ms) |
 //! | the body of a probe's answer | 64 KiB, 100 ms | the rest is not read; the status counts |
-//! | `minUptimeMs` | 250 ms for a singleton, else 0 | an exit before that fails the deploy |
+//! | `minUptimeMs` | 1 s for a singleton, else 0 | an exit before that fails the deploy |
 //! | ports of a range | | `port_range_exhausted`; the deploy is undone |
 //! | ports that the system chooses in vain | 64 | `no_ephemeral_port`; the deploy is undone |
 //! | lines of a process in the error of a deploy | 10 | older ones are left out |

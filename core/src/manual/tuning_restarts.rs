@@ -15,7 +15,7 @@
 //! - one that the system will not even start, such as a program that is gone. It is not tried again.
 //!
 //! When a process counts as started depends on what it is: the proxied one when its health check is answered, a singleton
-//! when it has run for 250 ms, any other as soon as it has a pid. `minUptimeMs` sets that for a process without a health
+//! when it has run for 1 s, any other as soon as it has a pid. `minUptimeMs` sets that for a process without a health
 //! check.
 //!
 //! **While the active proxied process is down, its requests get 502.** It is restarted with the port it had, and requests

@@ -140,7 +140,6 @@ impl World {
     }
 
     fn refuse(&mut self, op: OpId, refusal: Refusal) {
-        self.record(Event::CommandFailed { error: refusal.to_string() });
         self.answer(op, Answer::Refused(refusal));
     }
 
