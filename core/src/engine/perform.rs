@@ -66,7 +66,12 @@ impl Performer {
 
     pub(super) fn take_in(&mut self, news: News) -> Input {
         match news {
-            News::Input(input) => input,
+            News::Input(input) => {
+                if let Input::ProbeEnded { key, .. } = &input {
+                    self.probes.remove(key);
+                }
+                input
+            }
             News::Leased { generation, result } => {
                 let result = result.map(|leases| leases.into_iter().map(|lease| self.keep(lease)).collect());
                 Input::PortsLeased { generation, result }
@@ -218,4 +223,24 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
 /// An IPv6 address stands in brackets in a URL (RFC 3986 §3.2.2).
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::ProxyOptions;
+
+    /// Every deploy left a handle of its probe behind.
+    #[tokio::test]
+    async fn a_probe_that_ended_leaves_nothing() {
+        let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
+        let (tell, mut news) = mpsc::unbounded_channel();
+        let mut performer = Performer::new(Arc::new(proxy), PortAllocator::new("127.0.0.1"), tell);
+        let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
+        let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
+        performer.perform(Action::Probe { key, host, port: 1, health });
+        let news = news.recv().await.expect("the performer keeps a sender");
+        assert!(matches!(performer.take_in(news), Input::ProbeEnded { .. }));
+        assert!(performer.probes.is_empty());
+    }
 }

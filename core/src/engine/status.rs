@@ -275,7 +275,12 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
 
 fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
     let exit = instance.last_exit;
-    let uptime = match instance.state {
+    // Its leader has gone; whatever of its group is still being stopped has no pid of its own here (compat C-62, C-63).
+    let state = match instance.state {
+        ProcessState::Stopping { .. } if exit.is_some() => ProcessState::Stopped { last_exit: exit },
+        state => state,
+    };
+    let uptime = match state {
         ProcessState::Running { since, .. } => Some(clock::now() - since),
         _ => None,
     };
@@ -289,10 +294,10 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         last_start_reason: instance.last_reason.map(|reason| reason.as_str()),
         logs: output.iter().flat_map(Output::lines).map(log_line).collect(),
         memory_restarts: 0,
-        pid: instance.state.pid().map(|pid| pid.get()),
+        pid: state.pid().map(|pid| pid.get()),
         restarts: instance.restarts,
         started_at: instance.started_at.map(|at| epoch.wall(at)),
-        state: instance.state.as_str(),
+        state: state.as_str(),
         uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
     }
 }
