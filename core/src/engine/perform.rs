@@ -224,3 +224,23 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::ProxyOptions;
+
+    /// Every deploy left a handle of its probe behind.
+    #[tokio::test]
+    async fn a_probe_that_ended_leaves_nothing() {
+        let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
+        let (tell, mut news) = mpsc::unbounded_channel();
+        let mut performer = Performer::new(Arc::new(proxy), PortAllocator::new("127.0.0.1"), tell);
+        let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
+        let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
+        performer.perform(Action::Probe { key, host, port: 1, health });
+        let news = news.recv().await.expect("the performer keeps a sender");
+        assert!(matches!(performer.take_in(news), Input::ProbeEnded { .. }));
+        assert!(performer.probes.is_empty());
+    }
+}

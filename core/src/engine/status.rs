@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::exit::{Exit, Signal};
-use crate::id::{Generation, InstanceId, InstanceKey, ProcessId, ReleaseId, Revision};
+use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
-use crate::report::{OutputLine, ProcessState};
+use crate::report::{OutputLine, ProcessState, StartReason};
 use crate::rollout::{Instance, Owner, Release, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
@@ -275,7 +275,12 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
 
 fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
     let exit = instance.last_exit;
-    let uptime = match instance.state {
+    // Its leader has gone; whatever of its group is still being stopped has no pid of its own here (compat C-62, C-63).
+    let state = match instance.state {
+        ProcessState::Stopping { .. } if exit.is_some() => ProcessState::Stopped { last_exit: exit },
+        state => state,
+    };
+    let uptime = match state {
         ProcessState::Running { since, .. } => Some(clock::now() - since),
         _ => None,
     };
@@ -286,13 +291,13 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         exit_code: exit.map(Exit::code),
         exit_signal: exit.map(Exit::signal),
         id: instance.id.clone(),
-        last_start_reason: instance.last_reason.map(super::super::report::StartReason::as_str),
+        last_start_reason: instance.last_reason.map(StartReason::as_str),
         logs: output.iter().flat_map(Output::lines).map(log_line).collect(),
         memory_restarts: 0,
-        pid: instance.state.pid().map(super::super::id::Pid::get),
+        pid: state.pid().map(Pid::get),
         restarts: instance.restarts,
         started_at: instance.started_at.map(|at| epoch.wall(at)),
-        state: instance.state.as_str(),
+        state: state.as_str(),
         uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
     }
 }

@@ -96,6 +96,28 @@ async fn a_stopped_release_leaves_services_and_singletons() {
     shop.close().await;
 }
 
+/// Its leader had gone, and the status still showed its pid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_is_stopped_when_its_leader_has_gone() {
+    let shop = Shop::open_with(|config| {
+        let line = r#"(trap "" TERM; exec sleep 1000) & exec sleep 1000"#;
+        config["processes"][1]["command"] = line.into();
+    })
+    .await;
+    shop.deploy("v1").await.expect("v1 is deployed");
+    let engine = shop.engine.clone();
+    let stop = tokio::spawn(async move { engine.stop(None).await });
+    shop.until("its leader has gone", |status| {
+        let worker = &status.releases[0].processes[0];
+        worker.exit_signal.is_some() && status.busy.is_some()
+    })
+    .await;
+    let worker = shop.engine.status().releases[0].processes[0].clone();
+    assert_eq!((worker.state, worker.pid), ("stopped", None), "C-62, C-63");
+    stop.await.expect("it does not panic").expect("it stops");
+    shop.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crashed_process_is_started_again() {
     let shop = Shop::open_with(|config| config["processes"][0]["restartDelayMs"] = 50.into()).await;

@@ -121,7 +121,7 @@ impl Instance {
         }
     }
 
-    /// A leader that ends while it is being stopped is stopped, whatever of its group goes on (compat C-63).
+    /// A stop is not over with its leader: whatever else is in the group is still being stopped.
     fn down(&self, exit: Exit) -> ProcessState {
         match self.state {
             ProcessState::Stopping { pid } => ProcessState::Stopping { pid },
