@@ -11,8 +11,10 @@
 //!                        └────── Backoff ◀─────┘ restart after
 //! ```
 //!
-//! `Clearing` is not seen from outside: it is reported as the state that follows it. A process that could not be
-//! spawned is not tried again (compat C-77). Nothing here knows descriptors, threads or `/proc`.
+//! `Clearing` is not seen from outside: it is reported as the state that follows it. Neither is `Outlived`, where a
+//! stop or a clearing ends when some of the group survived SIGKILL: the next stop or start kills them again and waits
+//! for them. A process that could not be spawned is not tried again (compat C-77). Nothing here knows descriptors,
+//! threads or `/proc`.
 //!
 //! # What the one who drives it promises
 //! - `Spawn` is answered by one `Spawned` or `NotSpawned`, `RunHook` by one `HookEnded` (at `time_limit` at the
@@ -157,6 +159,7 @@ enum State {
     Backoff { exit: Exit, until: Instant },
     Failed,
     Stopping { pid: Pid, ready: bool, phase: Phase },
+    Outlived { pid: Pid, failed: bool },
 }
 
 /// What follows when nothing of the last start is left.
@@ -225,11 +228,17 @@ impl Machine {
     /// The group that it still cares about. When this becomes `None`, its leader may be reaped.
     pub(crate) fn group(&self) -> Option<Pid> {
         match self.state {
-            State::Running { pid, .. } | State::Clearing { pid, .. } | State::Stopping { pid, .. } => {
-                Some(pid)
-            }
+            State::Running { pid, .. }
+            | State::Clearing { pid, .. }
+            | State::Stopping { pid, .. }
+            | State::Outlived { pid, .. } => Some(pid),
             State::Stopped | State::Starting { .. } | State::Backoff { .. } | State::Failed => None,
         }
+    }
+
+    /// Whether it waits for nothing more, though some of its group are left.
+    pub(crate) fn is_outlived(&self) -> bool {
+        matches!(self.state, State::Outlived { .. })
     }
 
     /// What is.
@@ -267,6 +276,7 @@ impl Machine {
 
             (S::Stopped | S::Failed | S::Backoff { .. }, E::Start(reason)) => self.start(reason),
             (S::Clearing { .. }, E::Start(reason)) => self.start_when_clear(reason),
+            (S::Outlived { pid, .. }, E::Start(reason)) => self.clear_and_start(pid, reason, now),
             (S::Starting { .. } | S::Running { .. } | S::Stopping { .. }, E::Start(reason)) => {
                 self.wish(reason)
             }
@@ -281,7 +291,7 @@ impl Machine {
             (S::Running { pid, ready, .. }, E::Exited(exit)) => self.crash(pid, exit, ready, now),
 
             (S::Clearing { exit, then, .. }, E::GroupEmpty) => self.cleared(exit, then, now),
-            (S::Clearing { then, .. }, E::TimeUp) if self.is_due(now) => self.not_cleared(then),
+            (S::Clearing { pid, then, .. }, E::TimeUp) if self.is_due(now) => self.not_cleared(pid, then),
             (S::Backoff { .. }, E::TimeUp) if self.is_due(now) => self.restart(),
 
             (S::Starting { reason, .. }, E::Stop) => self.stop_when_spawned(reason),
@@ -289,6 +299,7 @@ impl Machine {
             (S::Clearing { pid, until, .. }, E::Stop) => self.stop_clearing(pid, until),
             (S::Running { pid, ready, .. }, E::Stop) => self.stop_running(pid, ready, now),
             (S::Stopping { .. }, E::Stop) => self.wish_down(),
+            (S::Outlived { pid, .. }, E::Stop) => self.stop_again(pid, now),
 
             (S::Stopping { ready, phase, .. }, E::Exited(exit)) => {
                 self.exited_as_asked(exit, ready, phase, now)
@@ -297,10 +308,13 @@ impl Machine {
                 self.hook_ended(hook, end, now)
             }
             (S::Stopping { phase: Phase::RunHook(_), .. }, E::GroupEmpty) => self.remember_empty(),
-            (S::Stopping { .. }, E::GroupEmpty) => self.finish_stop(0),
+            (S::Stopping { .. }, E::GroupEmpty) => self.finish_stop(),
             (S::Stopping { phase, pid, .. }, E::TimeUp) if self.is_due(now) => {
                 self.stop_time_up(phase, pid, now)
             }
+
+            (S::Outlived { .. }, E::Exited(exit)) => self.ended_at_last(exit),
+            (S::Outlived { failed, .. }, E::GroupEmpty) => self.gone_at_last(failed),
 
             // Too late, too early or told twice: harmless.
             (
@@ -322,16 +336,18 @@ impl Machine {
 
     fn process_state(&self) -> ProcessState {
         match self.state {
-            State::Stopped => ProcessState::Stopped { last_exit: self.last_exit },
+            State::Stopped | State::Outlived { failed: false, .. } => {
+                ProcessState::Stopped { last_exit: self.last_exit }
+            }
             State::Starting { .. } => ProcessState::Starting,
             State::Running { pid, since, ready } => ProcessState::Running { pid, since, ready },
             State::Clearing { exit, then: Then::Restart { at }, .. } => {
                 ProcessState::Backoff { exit, until: at }
             }
             State::Clearing { then: Then::Start(_), .. } => ProcessState::Starting,
-            State::Clearing { then: Then::Stay, .. } | State::Failed => {
-                ProcessState::Failed { exit: self.last_exit }
-            }
+            State::Clearing { then: Then::Stay, .. }
+            | State::Failed
+            | State::Outlived { failed: true, .. } => ProcessState::Failed { exit: self.last_exit },
             State::Backoff { exit, until } => ProcessState::Backoff { exit, until },
             State::Stopping { pid, .. } => ProcessState::Stopping { pid },
         }

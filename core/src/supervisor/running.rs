@@ -88,6 +88,12 @@ impl Running {
         self.watched = true;
     }
 
+    /// Looks no more at the group, until the next `kill`: what survived one may go on for days.
+    pub(super) fn rest(&mut self) {
+        self.watched = false;
+        self.killed = false;
+    }
+
     /// What happens next: `Exited` once, `Survivors` whenever their number changes, `GroupEmpty` once after a
     /// `watch`. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {

@@ -69,11 +69,14 @@ pub(super) async fn run(spec: RunSpec, ends: Ends) {
         let event = task.next_event().await;
         task.turn(event);
     }
+    // Whatever outlived SIGKILL is nobody's concern any more.
+    task.running.take().into_iter().for_each(Running::let_go);
 }
 
 impl Task {
     fn is_idle(&self) -> bool {
-        self.spawning.is_none() && self.running.is_none() && self.hook.is_none()
+        let is_down = self.running.is_none() || self.machine.is_outlived();
+        self.spawning.is_none() && is_down && self.hook.is_none()
     }
 
     /// Cancel safe: everything that is awaited here is kept in `self`.
@@ -144,6 +147,9 @@ impl Task {
             && let Some(running) = self.running.take()
         {
             running.let_go();
+        }
+        if self.machine.is_outlived() {
+            self.running.iter_mut().for_each(Running::rest);
         }
         self.ends.report.send_replace(self.machine.report());
         for action in actions {

@@ -22,7 +22,7 @@ impl Machine {
     pub(super) fn stopped_already(&mut self) -> Vec<Action> {
         self.want = Want::Down;
         self.stop_report = StopReport::default();
-        self.finish_stop(0)
+        self.finish_stop()
     }
 
     pub(super) fn stop_clearing(&mut self, pid: Pid, until: Instant) -> Vec<Action> {
@@ -80,15 +80,44 @@ impl Machine {
         vec![Action::Kill, Action::Tell(Change::StopTimedOut { pid })]
     }
 
-    pub(super) fn finish_stop(&mut self, survivors: u32) -> Vec<Action> {
+    pub(super) fn finish_stop(&mut self) -> Vec<Action> {
         self.state = State::Stopped;
-        self.stop_report.survivors = survivors;
-        self.stop_report.killed |= survivors > 0;
         let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
         if let Want::Up(reason) = self.want {
             actions.extend(self.start(reason));
         }
         actions
+    }
+
+    /// Nothing more can be done about the survivors now; but they are not forgotten.
+    fn give_up_stop(&mut self, pid: Pid, now: Instant) -> Vec<Action> {
+        self.state = State::Outlived { pid, failed: false };
+        self.stop_report.survivors = self.survivors.max(1);
+        self.stop_report.killed = true;
+        let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
+        if let Want::Up(reason) = self.want {
+            actions.extend(self.clear_and_start(pid, reason, now));
+        }
+        actions
+    }
+
+    /// Politeness was tried the first time.
+    pub(super) fn stop_again(&mut self, pid: Pid, now: Instant) -> Vec<Action> {
+        self.want = Want::Down;
+        self.stop_report = StopReport { killed: true, ..StopReport::default() };
+        self.state =
+            State::Stopping { pid, ready: false, phase: Phase::Killed { until: now + KILL_TIMEOUT } };
+        vec![Action::Kill, Action::WatchGroup]
+    }
+
+    pub(super) fn ended_at_last(&mut self, exit: Exit) -> Vec<Action> {
+        self.last_exit = Some(exit);
+        Vec::new()
+    }
+
+    pub(super) fn gone_at_last(&mut self, failed: bool) -> Vec<Action> {
+        self.state = if failed { State::Failed } else { State::Stopped };
+        Vec::new()
     }
 
     pub(super) fn exited_as_asked(
@@ -111,7 +140,7 @@ impl Machine {
         match phase {
             Phase::AwaitExit { .. } => self.terminate(now),
             Phase::AwaitEmpty { .. } => self.kill(pid, now),
-            Phase::Killed { .. } => self.finish_stop(self.survivors.max(1)),
+            Phase::Killed { .. } => self.give_up_stop(pid, now),
             Phase::RunHook(_) => Vec::new(),
         }
     }
@@ -138,7 +167,7 @@ impl Machine {
         };
         let told = problem.map(|problem| Action::Tell(Change::HookFailed { hook: hook.label(), problem }));
         let next = match hook {
-            _ if self.group_empty => self.finish_stop(0),
+            _ if self.group_empty => self.finish_stop(),
             Hook::Quiet => self.drain(now),
             Hook::Drain => self.terminate(now),
             Hook::Stop => self.await_empty(now),

@@ -16,6 +16,14 @@ impl Machine {
         self.spawn(reason)
     }
 
+    /// Nothing of the old start may live beside the new one, not even what once survived SIGKILL.
+    pub(super) fn clear_and_start(&mut self, pid: Pid, reason: StartReason, now: Instant) -> Vec<Action> {
+        self.want = Want::Up(reason);
+        let exit = self.last_exit.unwrap_or(Exit::Unknown);
+        self.state = State::Clearing { pid, exit, until: now + KILL_TIMEOUT, then: Then::Start(reason) };
+        vec![Action::Kill, Action::WatchGroup]
+    }
+
     pub(super) fn restart(&mut self) -> Vec<Action> {
         self.restarts = self.restarts.saturating_add(1);
         self.spawn(StartReason::Crash)
@@ -59,7 +67,7 @@ impl Machine {
         let mut actions = vec![Action::Tell(Change::NotStarted { reason, error })];
         if stop_asked {
             self.stop_report = StopReport::default();
-            actions.extend(self.finish_stop(0));
+            actions.extend(self.finish_stop());
         }
         actions
     }
@@ -112,8 +120,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn not_cleared(&mut self, then: Then) -> Vec<Action> {
-        self.state = State::Failed;
+    pub(super) fn not_cleared(&mut self, pid: Pid, then: Then) -> Vec<Action> {
+        self.state = State::Outlived { pid, failed: true };
         let reason = match then {
             Then::Stay => return Vec::new(),
             Then::Restart { .. } => StartReason::Crash,
