@@ -25,13 +25,17 @@ impl World {
         }
     }
 
-    /// Ports of a process that could not be ended stay leased: it may still hold them.
+    /// Ports of a release whose processes could not all be ended stay leased: one may still hold them. Those of a
+    /// service that is gone go back even then.
     fn return_ports(&mut self, rollout: &mut Rollout) -> Progress {
-        if self.survivors_of(rollout.generation) > 0 {
-            return Progress::Done;
+        let has_survivors = self.survivors_of(rollout.generation) > 0;
+        let release = self.release_mut(rollout.generation);
+        if !has_survivors {
+            release.leased.clear();
         }
-        self.release_mut(rollout.generation).leased.clear();
-        let held: Vec<u16> = self.services.values().filter_map(|service| service.port).collect();
+        let kept: Vec<u16> = release.leased.values().copied().collect();
+        let services = self.services.values().filter_map(|service| service.port);
+        let held: Vec<u16> = services.chain(kept).collect();
         let ports = std::mem::take(&mut rollout.leased).into_values();
         let ports: Vec<u16> = ports.filter(|port| !held.contains(port)).collect();
         if !ports.is_empty() {
