@@ -108,7 +108,8 @@ impl Conductor {
     fn turn(&mut self, input: Input) {
         let is_said = |action: &Action| matches!(action, Action::Record(_) | Action::Answer { .. });
         let actions = self.world.handle(input, clock::now());
-        let (said, done): (Vec<_>, Vec<_>) = actions.into_iter().partition(is_said);
+        let actions = actions.into_iter().map(|action| self.performer.with_output(action));
+        let (said, done): (Vec<_>, Vec<_>) = actions.partition(is_said);
         done.into_iter().for_each(|action| self.performer.perform(action));
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
         self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));

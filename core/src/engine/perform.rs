@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::event::Event;
 use crate::health::{HealthChecker, HealthSchedule, HttpProbe};
 use crate::id::{Generation, InstanceKey, ProcessId};
 use crate::port::{Lease, PortAllocator};
@@ -65,7 +66,12 @@ impl Performer {
 
     pub(super) fn take_in(&mut self, news: News) -> Input {
         match news {
-            News::Input(input) => input,
+            News::Input(input) => {
+                if let Input::ProbeEnded { key, .. } = &input {
+                    self.probes.remove(key);
+                }
+                input
+            }
             News::Leased { generation, result } => {
                 let result = result.map(|leases| leases.into_iter().map(|lease| self.keep(lease)).collect());
                 Input::PortsLeased { generation, result }
@@ -96,7 +102,18 @@ impl Performer {
             Action::Switch(target) => self.switch(target),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
-            Action::Record(_) | Action::Answer { .. } => {}
+            Action::Record(_) | Action::Describe { .. } | Action::Answer { .. } => {}
+        }
+    }
+
+    /// What an instance printed is gone with it: added before anything is done.
+    pub(super) fn with_output(&self, action: Action) -> Action {
+        match action {
+            Action::Describe { key, mut seen } => {
+                seen.logs = self.outputs.get(&key).map(Output::lines).unwrap_or_default();
+                Action::Record(Event::StartupProcessSeen(seen))
+            }
+            other => other,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::Event;
+use crate::event::{Event, StartupProcess};
 use crate::id::{Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::spec::{Application, HealthSpec, PortRange, ProcessPolicy, RunSpec};
@@ -162,6 +162,13 @@ pub enum Action {
     EndTraffic(Generation),
     /// Remember.
     Record(Event),
+    /// Remember this, with what the instance printed last.
+    Describe {
+        /// Which instance.
+        key: InstanceKey,
+        /// How it was found, but for what it printed.
+        seen: Box<StartupProcess>,
+    },
     /// Answer a question.
     Answer {
         /// Which.

@@ -28,6 +28,7 @@ impl Simulation {
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
             Action::Record(event) => self.narrate(format_args!("{event:?}")),
+            Action::Describe { seen, .. } => self.narrate(format_args!("{seen:?}")),
             Action::Answer { op, answer } => self.answered(op, answer),
         }
     }

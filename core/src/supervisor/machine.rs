@@ -11,10 +11,8 @@
 //!                        └────── Backoff ◀─────┘ restart after
 //! ```
 //!
-//! `Clearing` is not seen from outside: it is reported as the state that follows it. Neither is `Outlived`, where a
-//! stop or a clearing ends when some of the group survived SIGKILL: the next stop or start kills them again and waits
-//! for them. A process that could not be spawned is not tried again (compat C-77). Nothing here knows descriptors,
-//! threads or `/proc`.
+//! `Clearing` is not seen from outside: it is reported as the state that follows it. A process that could not be
+//! spawned is not tried again (compat C-77). Nothing here knows descriptors, threads or `/proc`.
 //!
 //! # What the one who drives it promises
 //! - `Spawn` is answered by one `Spawned` or `NotSpawned`, `RunHook` by one `HookEnded` (at `time_limit` at the
@@ -159,7 +157,6 @@ enum State {
     Backoff { exit: Exit, until: Instant },
     Failed,
     Stopping { pid: Pid, ready: bool, phase: Phase },
-    Outlived { pid: Pid, failed: bool },
 }
 
 /// What follows when nothing of the last start is left.
@@ -192,6 +189,8 @@ pub(crate) struct Machine {
     proven: bool,
     group_empty: bool,
     survivors: u32,
+    /// The group that outlived SIGKILL, until it is empty after all.
+    left: Option<Pid>,
     stop_report: StopReport,
     started_at: Option<Instant>,
     last_reason: Option<StartReason>,
@@ -212,6 +211,7 @@ impl Machine {
             proven: false,
             group_empty: false,
             survivors: 0,
+            left: None,
             stop_report: StopReport::default(),
             started_at: None,
             last_reason: None,
@@ -228,17 +228,11 @@ impl Machine {
     /// The group that it still cares about. When this becomes `None`, its leader may be reaped.
     pub(crate) fn group(&self) -> Option<Pid> {
         match self.state {
-            State::Running { pid, .. }
-            | State::Clearing { pid, .. }
-            | State::Stopping { pid, .. }
-            | State::Outlived { pid, .. } => Some(pid),
-            State::Stopped | State::Starting { .. } | State::Backoff { .. } | State::Failed => None,
+            State::Running { pid, .. } | State::Clearing { pid, .. } | State::Stopping { pid, .. } => {
+                Some(pid)
+            }
+            State::Stopped | State::Starting { .. } | State::Backoff { .. } | State::Failed => self.left,
         }
-    }
-
-    /// Whether it waits for nothing more, though some of its group are left.
-    pub(crate) fn is_outlived(&self) -> bool {
-        matches!(self.state, State::Outlived { .. })
     }
 
     /// What is.
@@ -274,16 +268,15 @@ impl Machine {
             (_, E::SetRestarts(allowed)) => self.set_restarts(allowed),
             (_, E::Survivors(count)) => self.remember_survivors(count),
 
-            (S::Stopped | S::Failed | S::Backoff { .. }, E::Start(reason)) => self.start(reason),
+            (S::Stopped | S::Failed | S::Backoff { .. }, E::Start(reason)) => self.start_alone(reason, now),
             (S::Clearing { .. }, E::Start(reason)) => self.start_when_clear(reason),
-            (S::Outlived { pid, .. }, E::Start(reason)) => self.clear_and_start(pid, reason, now),
             (S::Starting { .. } | S::Running { .. } | S::Stopping { .. }, E::Start(reason)) => {
                 self.wish(reason)
             }
 
             (S::Starting { reason, stop_asked }, E::Spawned(pid)) => self.begin(pid, reason, stop_asked, now),
             (S::Starting { reason, stop_asked }, E::NotSpawned(error)) => {
-                self.fail(reason, stop_asked, error)
+                self.fail(reason, stop_asked, error, now)
             }
 
             (S::Running { ready: false, .. }, E::ConfirmReady) => self.become_ready(),
@@ -295,11 +288,10 @@ impl Machine {
             (S::Backoff { .. }, E::TimeUp) if self.is_due(now) => self.restart(),
 
             (S::Starting { reason, .. }, E::Stop) => self.stop_when_spawned(reason),
-            (S::Stopped | S::Failed | S::Backoff { .. }, E::Stop) => self.stopped_already(),
+            (S::Stopped | S::Failed | S::Backoff { .. }, E::Stop) => self.stop_what_is_left(now),
             (S::Clearing { pid, until, .. }, E::Stop) => self.stop_clearing(pid, until),
             (S::Running { pid, ready, .. }, E::Stop) => self.stop_running(pid, ready, now),
             (S::Stopping { .. }, E::Stop) => self.wish_down(),
-            (S::Outlived { pid, .. }, E::Stop) => self.stop_again(pid, now),
 
             (S::Stopping { ready, phase, .. }, E::Exited(exit)) => {
                 self.exited_as_asked(exit, ready, phase, now)
@@ -308,13 +300,11 @@ impl Machine {
                 self.hook_ended(hook, end, now)
             }
             (S::Stopping { phase: Phase::RunHook(_), .. }, E::GroupEmpty) => self.remember_empty(),
-            (S::Stopping { .. }, E::GroupEmpty) => self.finish_stop(),
+            (S::Stopping { .. }, E::GroupEmpty) => self.finish_stop(0, now),
+            (S::Stopped | S::Failed, E::GroupEmpty) => self.forget_left(),
             (S::Stopping { phase, pid, .. }, E::TimeUp) if self.is_due(now) => {
                 self.stop_time_up(phase, pid, now)
             }
-
-            (S::Outlived { .. }, E::Exited(exit)) => self.ended_at_last(exit),
-            (S::Outlived { failed, .. }, E::GroupEmpty) => self.gone_at_last(failed),
 
             // Too late, too early or told twice: harmless.
             (
@@ -336,18 +326,16 @@ impl Machine {
 
     fn process_state(&self) -> ProcessState {
         match self.state {
-            State::Stopped | State::Outlived { failed: false, .. } => {
-                ProcessState::Stopped { last_exit: self.last_exit }
-            }
+            State::Stopped => ProcessState::Stopped { last_exit: self.last_exit },
             State::Starting { .. } => ProcessState::Starting,
             State::Running { pid, since, ready } => ProcessState::Running { pid, since, ready },
             State::Clearing { exit, then: Then::Restart { at }, .. } => {
                 ProcessState::Backoff { exit, until: at }
             }
             State::Clearing { then: Then::Start(_), .. } => ProcessState::Starting,
-            State::Clearing { then: Then::Stay, .. }
-            | State::Failed
-            | State::Outlived { failed: true, .. } => ProcessState::Failed { exit: self.last_exit },
+            State::Clearing { then: Then::Stay, .. } | State::Failed => {
+                ProcessState::Failed { exit: self.last_exit }
+            }
             State::Backoff { exit, until } => ProcessState::Backoff { exit, until },
             State::Stopping { pid, .. } => ProcessState::Stopping { pid },
         }
@@ -363,6 +351,11 @@ impl Machine {
 
     fn remember_survivors(&mut self, count: u32) -> Vec<Action> {
         self.survivors = count;
+        Vec::new()
+    }
+
+    fn forget_left(&mut self) -> Vec<Action> {
+        self.left = None;
         Vec::new()
     }
 

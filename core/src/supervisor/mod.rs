@@ -162,7 +162,8 @@ impl Supervisor {
     }
 
     /// Stops the process: quiet, drain, stop, kill, as its [`StopSpec`](crate::StopSpec) says (compat C-64 to C-74).
-    /// Waits until its group is empty and its leader reaped, or until even SIGKILL has had 5 s.
+    /// Waits until its group is empty and its leader reaped, or until even SIGKILL has had 5 s. What outlived that is
+    /// watched, and killed again by the next stop or start.
     ///
     /// Stops at the same time are one stop, with one report.
     ///

@@ -71,9 +71,7 @@ impl Running {
 
     /// Sends a signal to the whole group.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(group) = self.child.group() {
-            group.signal(signal);
-        }
+        self.child.group().signal(signal);
     }
 
     /// Sends SIGKILL to the group, and from now on, at every look, to what has strayed from it.
@@ -86,12 +84,6 @@ impl Running {
     /// From now on `next` tells when the group is empty.
     pub(super) fn watch(&mut self) {
         self.watched = true;
-    }
-
-    /// Looks no more at the group, until the next `kill`: what survived one may go on for days.
-    pub(super) fn rest(&mut self) {
-        self.watched = false;
-        self.killed = false;
     }
 
     /// What happens next: `Exited` once, `Survivors` whenever their number changes, `GroupEmpty` once after a
@@ -155,7 +147,7 @@ async fn last_lines(readers: &mut Option<Readers>, phase: &Phase) -> Exit {
 /// Looks at a group again and again, on the blocking pool, since it reads all of `/proc`.
 #[derive(Debug)]
 struct Look {
-    group: Option<Group>,
+    group: Group,
     kills_strays: bool,
     next_at: Alarm,
     interval: Duration,
@@ -163,7 +155,7 @@ struct Look {
 }
 
 impl Look {
-    fn new(group: Option<Group>) -> Self {
+    fn new(group: Group) -> Self {
         Self {
             group,
             kills_strays: false,
@@ -199,9 +191,7 @@ impl Look {
     }
 }
 
-fn look_at(group: Option<Group>, kills_strays: bool) -> usize {
-    // Nothing is known of it, so nothing can be said of its members.
-    let Some(group) = group else { return 0 };
+fn look_at(group: Group, kills_strays: bool) -> usize {
     if kills_strays {
         group.kill_strays();
     }

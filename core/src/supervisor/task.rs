@@ -69,14 +69,16 @@ pub(super) async fn run(spec: RunSpec, ends: Ends) {
         let event = task.next_event().await;
         task.turn(event);
     }
-    // Whatever outlived SIGKILL is nobody's concern any more.
-    task.running.take().into_iter().for_each(Running::let_go);
 }
 
 impl Task {
     fn is_idle(&self) -> bool {
-        let is_down = self.running.is_none() || self.machine.is_outlived();
-        self.spawning.is_none() && is_down && self.hook.is_none()
+        self.spawning.is_none() && self.running.is_none() && self.hook.is_none()
+    }
+
+    /// Nobody is there to ask for another try at what outlived SIGKILL.
+    fn has_done_all(&self) -> bool {
+        self.abandoned && matches!(self.machine.report().state, ProcessState::Stopped { .. })
     }
 
     /// Cancel safe: everything that is awaited here is kept in `self`.
@@ -143,13 +145,10 @@ impl Task {
     fn turn(&mut self, event: Event) {
         let actions = self.machine.handle(event, clock::now());
         // What the machine has lost interest in is reaped before anybody is told that it is gone.
-        if self.machine.group().is_none()
+        if (self.machine.group().is_none() || self.has_done_all())
             && let Some(running) = self.running.take()
         {
             running.let_go();
-        }
-        if self.machine.is_outlived() {
-            self.running.iter_mut().for_each(Running::rest);
         }
         self.ends.report.send_replace(self.machine.report());
         for action in actions {

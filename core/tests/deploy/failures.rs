@@ -58,6 +58,15 @@ async fn a_crash_at_boot_fails_at_once_with_the_last_lines() {
         stamped.event.message() == "process started" && data["releaseId"] == "v2" && data["id"] == "web"
     });
     assert_eq!(starts.count(), 1, "it was started once");
+    let seen = shop.engine.recent_events(None).into_iter().map(|stamped| stamped.event);
+    let seen = seen.filter(|event| event.message() == "release startup process status");
+    let seen: Vec<_> = seen.map(|event| event.data()).filter(|data| data["processId"] == "web").collect();
+    assert_eq!(
+        (seen[0]["phase"].as_str(), seen[1]["phase"].as_str()),
+        (Some("before cleanup"), Some("after cleanup"))
+    );
+    assert_eq!(seen[1]["exitCode"], 1);
+    assert!(seen[1]["logs"].to_string().contains("AUTH_SECRET missing"), "C-117: {}", seen[1]);
     shop.close().await;
 }
 

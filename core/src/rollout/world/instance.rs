@@ -44,6 +44,8 @@ pub struct Instance {
     pub survivors: u32,
     /// Whether it was asked to stop and has not told yet that it is gone.
     pub is_being_stopped: bool,
+    /// The port of a singleton, which may outlive the release that leased it.
+    pub(super) leased: Option<u16>,
 }
 
 impl Instance {
@@ -60,6 +62,7 @@ impl Instance {
             restarts: 0,
             survivors: 0,
             is_being_stopped: false,
+            leased: None,
         }
     }
 
@@ -90,7 +93,10 @@ impl Instance {
                 self.started_at = Some(now);
                 self.last_exit = None;
                 self.survivors = 0;
-                self.state = ProcessState::Running { pid: *pid, since: now, ready: false };
+                self.state = match self.is_being_stopped {
+                    true => ProcessState::Stopping { pid: *pid },
+                    false => ProcessState::Running { pid: *pid, since: now, ready: false },
+                };
             }
             Change::NotStarted { .. } => self.state = ProcessState::Failed { exit: None },
             Change::BecameReady => {

@@ -12,8 +12,11 @@ mod restart;
 mod retire;
 mod rollout;
 mod shutdown;
+mod startup;
 mod steps;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod undo;
 
 use std::collections::BTreeMap;
@@ -175,8 +178,9 @@ impl World {
     }
 
     fn forget_instance(&mut self, key: InstanceKey) {
-        if self.instances.remove(&key).is_some() {
+        if let Some(instance) = self.instances.remove(&key) {
             self.actions.push(Action::Forget(key));
+            self.actions.extend(instance.leased.map(|port| Action::ReturnPorts(vec![port])));
         }
     }
 
@@ -237,7 +241,9 @@ impl World {
         let of_releases = self.releases.values().flat_map(|release| {
             release.leased.iter().map(|(id, port)| (*port, format!("{id} of {}", release.id)))
         });
-        of_releases.chain(of_services).collect()
+        let of_singletons =
+            self.instances.values().filter_map(|instance| Some((instance.leased?, instance.id.to_string())));
+        of_releases.chain(of_services).chain(of_singletons).collect()
     }
 
     /// Who has the lock, such as `deploy v2`.

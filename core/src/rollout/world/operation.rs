@@ -42,7 +42,7 @@ impl World {
         match self.operation.take() {
             Some(Operation::Rollout(rollout)) => self.rollout_told(rollout, key, change, tail),
             Some(Operation::Stop(stop)) => self.stop_told(stop, key, change, now),
-            Some(Operation::Restart(restart)) => self.restart_told(restart, key, change),
+            Some(Operation::Restart(restart)) => self.restart_told(restart, key, change, tail),
             None => {}
         }
     }

@@ -112,6 +112,12 @@ impl World {
         self.releases.values().rev().find(|release| release.is_visible() && release.id == *id)
     }
 
+    /// The newest visible generation of a release that is not stopped yet.
+    pub(super) fn newest_that_runs(&self, id: &ReleaseId) -> Option<&Release> {
+        let runs = |release: &&Release| release.is_visible() && release.state != ReleaseState::Stopped;
+        self.releases.values().rev().filter(runs).find(|release| release.id == *id)
+    }
+
     fn is_superseded(&self, release: &Release) -> bool {
         self.newest(&release.id).is_some_and(|newest| newest.generation > release.generation)
     }
@@ -160,13 +166,17 @@ impl World {
     }
 
     pub(super) fn drain_failed(&mut self, generation: Generation, survivors: u32) {
-        let failure = survivors_failure(survivors);
         let release = self.release_mut(generation).id.clone();
+        let failure = survivors_failure(&release, survivors);
         self.record(Event::ReleaseDrainFailed { release, error: failure.to_string() });
     }
 }
 
-pub(super) fn survivors_failure(survivors: u32) -> Failure {
-    let message = format!("{survivors} of its processes could not be ended, not even with SIGKILL");
+/// `of` is the process or release whose they are.
+pub(super) fn survivors_failure(of: impl std::fmt::Display, survivors: u32) -> Failure {
+    let message = format!(
+        "{survivors} of the processes of {of} outlived SIGKILL, and whatever they hold stays held; \
+         see what keeps them in the kernel, then stop them again"
+    );
     Failure::new("survivors", message)
 }

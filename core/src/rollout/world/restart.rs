@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use crate::event::Event;
 use crate::id::{InstanceId, InstanceKey, OpId};
 use crate::report::{Change, StartReason};
-use crate::rollout::Failure;
 use crate::rollout::command::{Answer, Refusal, RestartSelection};
 use crate::spec::{ProcessPolicy, ProcessSpec};
 
 use super::World;
 use super::operation::Operation;
 use super::release::survivors_failure;
+use super::rollout::Progress;
 
 /// Instances that are being restarted.
 #[derive(Clone, Debug)]
@@ -92,26 +92,37 @@ impl World {
         }
     }
 
-    pub(super) fn restart_told(&mut self, mut restart: Restart, key: InstanceKey, change: &Change) {
+    pub(super) fn restart_told(
+        &mut self,
+        mut restart: Restart,
+        key: InstanceKey,
+        change: &Change,
+        tail: &[String],
+    ) {
         let is_current = restart.queue.front() == Some(&key);
-        match change {
-            Change::Stopped(report) if is_current && report.is_clean() => {
-                self.start(key, StartReason::Manual);
-            }
-            Change::Stopped(report) if is_current => {
-                return self.refuse(restart.op, Refusal::Failed(survivors_failure(report.survivors)));
-            }
-            Change::NotStarted { error, .. } if is_current => {
-                let failure = Failure::new("spawn_failed", error.clone());
-                return self.refuse(restart.op, Refusal::Failed(failure));
-            }
-            Change::Started { .. } if is_current => {
+        match if is_current { self.restarted(key, change, tail) } else { None } {
+            Some(Progress::Done) => {
                 restart.queue.pop_front();
                 restart.done.push(self.instances[&key].id.clone());
-                return self.go_on_restarting(restart);
+                self.go_on_restarting(restart);
             }
-            _ => {}
+            Some(Progress::Fails(failure)) => self.refuse(restart.op, Refusal::Failed(failure)),
+            Some(Progress::Waits(_)) | None => self.operation = Some(Operation::Restart(restart)),
         }
-        self.operation = Some(Operation::Restart(restart));
+    }
+
+    fn restarted(&mut self, key: InstanceKey, change: &Change, tail: &[String]) -> Option<Progress> {
+        match change {
+            Change::Stopped(report) if report.is_clean() => {
+                self.start(key, StartReason::Manual);
+                None
+            }
+            Change::Stopped(report) => {
+                Some(Progress::Fails(survivors_failure(&self.instances[&key].id, report.survivors)))
+            }
+            // Until it is gone, it tells of its life before: a restart by itself may have crossed the stop.
+            _ if self.instances[&key].is_being_stopped => None,
+            _ => self.started(key, change, tail),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::event::Event;
+use crate::event::{CleanupPhase, Event};
 use crate::id::{Generation, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::Change;
 use crate::rollout::command::{Action, Answer, DeployRequest, Refusal, RollbackTo};
@@ -30,9 +30,16 @@ pub(super) struct Rollout {
     /// Ports that this rollout leased, those of services included.
     pub(super) leased: BTreeMap<ProcessId, u16>,
     pub(super) services_started: BTreeSet<ProcessId>,
-    pub(super) services_refreshed: BTreeMap<ProcessId, Arc<RunSpec>>,
+    pub(super) services_refreshed: BTreeMap<ProcessId, Definition>,
     /// Singletons that had to make room, and whether they are to run again if the rollout is undone.
     pub(super) displaced: BTreeMap<ProcessId, Option<Displaced>>,
+}
+
+/// What an instance runs when it is started next, and whose release that is of (compat C-196).
+#[derive(Clone, Debug)]
+pub(super) struct Definition {
+    pub(super) run: Arc<RunSpec>,
+    pub(super) release: ReleaseId,
 }
 
 /// A singleton that had to make room.
@@ -249,7 +256,9 @@ impl World {
     fn record_step_failed(&mut self, rollout: &Rollout, failure: &Failure) {
         if let Turn::Do(step) = rollout.walk.turn() {
             let release = self.release_mut(rollout.generation).id.clone();
-            self.record(Event::StepFailed { release, step, error: failure.to_string() });
+            let error = failure.to_string();
+            self.record(Event::StepFailed { release, step: step.clone(), error: error.clone() });
+            self.describe_startup(rollout.generation, &step, &error, CleanupPhase::Before);
         }
     }
 
@@ -257,11 +266,13 @@ impl World {
         match outcome {
             Outcome::Deployed => self.finish_deployed(&rollout, now),
             Outcome::Undone { step, cause } => {
+                self.describe_startup(rollout.generation, &step, cause.message(), CleanupPhase::After);
                 let release = self.forget_undone(&rollout, &cause);
                 self.record(Event::RolloutUndone { release: release.clone() });
                 self.answer(rollout.op, Answer::Undone { release, step, cause });
             }
             Outcome::Stuck { step, cause, undo, undo_cause } => {
+                self.describe_startup(rollout.generation, &step, cause.message(), CleanupPhase::After);
                 let release = self.leave_stuck(&rollout, &cause);
                 let error = undo_cause.to_string();
                 self.record(Event::RolloutStuck { release: release.clone(), undo: undo.clone(), error });

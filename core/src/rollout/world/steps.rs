@@ -15,7 +15,7 @@ use crate::time::Instant;
 
 use super::operation::Operation;
 use super::release::{ReleaseState, survivors_failure};
-use super::rollout::{Displaced, Progress, Rollout, WaitsFor};
+use super::rollout::{Definition, Displaced, Progress, Rollout, WaitsFor};
 use super::{Owner, Service, World};
 
 impl World {
@@ -137,7 +137,9 @@ impl World {
             Change::Started { .. } if !needs_uptime => Some(Progress::Done),
             Change::BecameReady => Some(Progress::Done),
             Change::NotStarted { error, .. } => {
-                Some(Progress::Fails(Failure::new("spawn_failed", error.clone())))
+                let (id, cwd) = (&instance.id, instance.run.cwd.display());
+                let message = format!("{error}: process \"{id}\" could not be started in {cwd}");
+                Some(Progress::Fails(Failure::new("spawn_failed", message)))
             }
             Change::Exited { exit, .. } => {
                 Some(Progress::Fails(exited_early(&instance.id, &exit.to_string(), tail)))
@@ -166,9 +168,10 @@ impl World {
         let awaited = |operation: &mut Operation| matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Ready(key));
         let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return };
         let progress = match result {
+            // It may have ended since it answered; only its supervisor knows, and tells which came first.
             Ok(()) => {
                 self.actions.push(Action::ConfirmReady(key));
-                Progress::Done
+                Progress::Waits(WaitsFor::Started(key))
             }
             Err(failure) => Progress::Fails(failure),
         };
@@ -224,11 +227,10 @@ impl World {
         });
         rollout.displaced.insert(id.clone(), displaced);
         match displaced {
-            Some(Displaced { key, .. }) => {
-                self.stop_instance(key);
+            Some(Displaced { key, .. }) if self.stop_instance(key) => {
                 Progress::Waits(WaitsFor::OldSingleton(id.clone(), key))
             }
-            None => self.start_singleton(rollout.generation, id),
+            Some(_) | None => self.start_singleton(rollout.generation, id),
         }
     }
 
@@ -242,7 +244,7 @@ impl World {
             Change::Stopped(report) if report.is_clean() => {
                 Some(self.start_singleton(rollout.generation, id))
             }
-            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(id, report.survivors))),
             _ => None,
         }
     }
@@ -251,6 +253,8 @@ impl World {
         let instance = InstanceId::only(id.clone());
         self.start_new(generation, &instance, Owner::Singleton, |world, key| {
             world.singletons.insert(id.clone(), key);
+            let port = world.release_mut(generation).leased.remove(id);
+            world.instances.entry(key).and_modify(|instance| instance.leased = port);
         })
     }
 
@@ -268,21 +272,21 @@ impl World {
                 Err(failure) => return Progress::Fails(failure),
             }
         }
+        let release = release.id.clone();
         for (id, key, run) in refreshed {
-            rollout.services_refreshed.extend(self.redefine(key, run).map(|old| (id, old)));
+            let before = self.redefine(key, Definition { run, release: release.clone() });
+            rollout.services_refreshed.extend(before.map(|before| (id, before)));
         }
         Progress::Done
     }
 
     /// The next start of an instance runs this; returns what it would have run.
-    pub(super) fn redefine(
-        &mut self,
-        key: InstanceKey,
-        run: Arc<crate::spec::RunSpec>,
-    ) -> Option<Arc<crate::spec::RunSpec>> {
+    pub(super) fn redefine(&mut self, key: InstanceKey, new: Definition) -> Option<Definition> {
         let instance = self.instances.get_mut(&key)?;
-        self.actions.push(Action::Redefine { key, run: Arc::clone(&run) });
-        Some(std::mem::replace(&mut instance.run, run))
+        self.actions.push(Action::Redefine { key, run: Arc::clone(&new.run) });
+        let run = std::mem::replace(&mut instance.run, new.run);
+        let release = std::mem::replace(&mut instance.release, new.release);
+        Some(Definition { run, release })
     }
 
     pub(super) fn instance_named(&self, generation: Generation, id: &InstanceId) -> Option<InstanceKey> {

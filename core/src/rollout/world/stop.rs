@@ -36,7 +36,7 @@ impl World {
         now: Instant,
     ) -> Result<(), Refusal> {
         let target = match release {
-            Some(id) => self.newest(id),
+            Some(id) => self.newest_that_runs(id).or_else(|| self.newest(id)),
             None => self.active(),
         };
         let Some(target) = target else {
@@ -76,7 +76,7 @@ impl World {
         let survivors = self.survivors_of(stop.generation);
         self.release_ended(stop.generation, survivors, now);
         if survivors > 0 {
-            self.refuse(stop.op, Refusal::Failed(survivors_failure(survivors)));
+            self.refuse(stop.op, Refusal::Failed(survivors_failure(&stop.release, survivors)));
         } else {
             self.record(Event::ReleaseStopped { release: stop.release.clone() });
             self.answer(stop.op, Answer::Stopped(stop.release));

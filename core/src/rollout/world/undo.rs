@@ -1,7 +1,7 @@
 //! The undos of a rollout, one function each. Each copes with a step that was only half done, or not begun.
 
 use crate::event::Event;
-use crate::id::{InstanceId, InstanceKey, ProcessId};
+use crate::id::{Generation, InstanceId, InstanceKey, ProcessId};
 use crate::report::{Change, StartReason};
 use crate::rollout::Failure;
 use crate::rollout::command::Action;
@@ -25,19 +25,14 @@ impl World {
         }
     }
 
-    /// Ports of a release whose processes could not all be ended stay leased: one may still hold them. Those of a
-    /// service that is gone go back even then.
+    /// Ports of processes that could not be ended stay leased: they may still hold them.
     fn return_ports(&mut self, rollout: &mut Rollout) -> Progress {
-        let has_survivors = self.survivors_of(rollout.generation) > 0;
-        let release = self.release_mut(rollout.generation);
-        if !has_survivors {
-            release.leased.clear();
+        if self.survivors_of(rollout.generation) == 0 {
+            self.release_mut(rollout.generation).leased.clear();
         }
-        let kept: Vec<u16> = release.leased.values().copied().collect();
-        let services = self.services.values().filter_map(|service| service.port);
-        let held: Vec<u16> = services.chain(kept).collect();
+        let held = self.leases();
         let ports = std::mem::take(&mut rollout.leased).into_values();
-        let ports: Vec<u16> = ports.filter(|port| !held.contains(port)).collect();
+        let ports: Vec<u16> = ports.filter(|port| !held.contains_key(port)).collect();
         if !ports.is_empty() {
             self.actions.push(Action::ReturnPorts(ports));
         }
@@ -67,7 +62,7 @@ impl World {
                 Progress::Waits(WaitsFor::Gone(key))
             }
             0 => Progress::Done,
-            _ => Progress::Fails(survivors_failure(survivors)),
+            _ => Progress::Fails(survivors_failure(id, survivors)),
         }
     }
 
@@ -81,6 +76,7 @@ impl World {
         let release = self.release_mut(generation);
         release.state = ReleaseState::Starting;
         release.drain_started_at = Some(now);
+        release.activated_at = None;
         let undone = release.id.clone();
         let back = rollout.previous.and_then(|previous| self.releases.get_mut(&previous));
         let back = back.map(|release| {
@@ -97,10 +93,8 @@ impl World {
         let Some(displaced) = rollout.displaced.get(id) else { return Progress::Done };
         let current = self.singletons.get(id).copied();
         match current.filter(|key| displaced.is_none_or(|displaced| displaced.key != *key)) {
-            Some(new) => {
-                self.stop_instance(new);
-                Progress::Waits(WaitsFor::NewSingleton(id.clone(), new))
-            }
+            Some(new) if self.stop_instance(new) => Progress::Waits(WaitsFor::NewSingleton(id.clone(), new)),
+            Some(_) => self.put_displaced_back(rollout, id),
             None => self.restart_displaced(*displaced),
         }
     }
@@ -113,25 +107,34 @@ impl World {
     ) -> Option<Progress> {
         let Change::Stopped(report) = change else { return None };
         if !report.is_clean() {
-            return Some(Progress::Fails(survivors_failure(report.survivors)));
+            return Some(Progress::Fails(survivors_failure(id, report.survivors)));
         }
+        Some(self.put_displaced_back(rollout, id))
+    }
+
+    fn put_displaced_back(&mut self, rollout: &Rollout, id: &ProcessId) -> Progress {
         let displaced = rollout.displaced.get(id).copied().flatten();
         let new = match displaced {
             Some(old) => self.singletons.insert(id.clone(), old.key),
             None => self.singletons.remove(id),
         };
         if let Some(new) = new {
+            self.take_port_back(rollout.generation, id, new);
             self.forget_instance(new);
         }
-        Some(self.restart_displaced(displaced))
+        self.restart_displaced(displaced)
+    }
+
+    fn take_port_back(&mut self, generation: Generation, id: &ProcessId, singleton: InstanceKey) {
+        let port = self.instances.get_mut(&singleton).and_then(|instance| instance.leased.take());
+        self.release_mut(generation).leased.extend(port.map(|port| (id.clone(), port)));
     }
 
     fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {
         match displaced {
             Some(Displaced { key, was_kept_up: true }) => {
-                let survivors = self.instances.get(&key).map_or(0, |instance| instance.survivors);
-                if survivors > 0 {
-                    return Progress::Fails(survivors_failure(survivors));
+                if let Some(old) = self.instances.get(&key).filter(|old| old.survivors > 0) {
+                    return Progress::Fails(survivors_failure(&old.id, old.survivors));
                 }
                 self.start(key, StartReason::Deploy);
                 Progress::Waits(WaitsFor::Started(key))
@@ -141,9 +144,9 @@ impl World {
     }
 
     fn restore_services(&mut self, rollout: &mut Rollout) -> Progress {
-        for (id, run) in std::mem::take(&mut rollout.services_refreshed) {
+        for (id, before) in std::mem::take(&mut rollout.services_refreshed) {
             if let Some(key) = self.services.get(&id).map(|service| service.key) {
-                self.redefine(key, run);
+                self.redefine(key, before);
             }
         }
         Progress::Done
@@ -156,7 +159,10 @@ impl World {
                 self.forget_service(key);
                 Some(Progress::Done)
             }
-            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(report.survivors))),
+            Change::Stopped(report) => {
+                let id = &self.instances.get(&key)?.id;
+                Some(Progress::Fails(survivors_failure(id, report.survivors)))
+            }
             _ => None,
         }
     }

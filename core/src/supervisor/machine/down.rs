@@ -19,10 +19,17 @@ impl Machine {
         self.begin_stop(pid, ready, now)
     }
 
-    pub(super) fn stopped_already(&mut self) -> Vec<Action> {
+    /// Nothing, or what outlived an earlier SIGKILL.
+    pub(super) fn stop_what_is_left(&mut self, now: Instant) -> Vec<Action> {
         self.want = Want::Down;
-        self.stop_report = StopReport::default();
-        self.finish_stop()
+        let Some(pid) = self.left.take() else {
+            self.stop_report = StopReport::default();
+            return self.finish_stop(0, now);
+        };
+        self.stop_report = StopReport { killed: true, ..StopReport::default() };
+        self.state =
+            State::Stopping { pid, ready: false, phase: Phase::Killed { until: now + KILL_TIMEOUT } };
+        vec![Action::Kill, Action::WatchGroup]
     }
 
     pub(super) fn stop_clearing(&mut self, pid: Pid, until: Instant) -> Vec<Action> {
@@ -80,44 +87,16 @@ impl Machine {
         vec![Action::Kill, Action::Tell(Change::StopTimedOut { pid })]
     }
 
-    pub(super) fn finish_stop(&mut self) -> Vec<Action> {
+    pub(super) fn finish_stop(&mut self, survivors: u32, now: Instant) -> Vec<Action> {
+        self.left = self.group().filter(|_| survivors > 0);
         self.state = State::Stopped;
+        self.stop_report.survivors = survivors;
+        self.stop_report.killed |= survivors > 0;
         let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
         if let Want::Up(reason) = self.want {
-            actions.extend(self.start(reason));
+            actions.extend(self.start_alone(reason, now));
         }
         actions
-    }
-
-    /// Nothing more can be done about the survivors now; but they are not forgotten.
-    fn give_up_stop(&mut self, pid: Pid, now: Instant) -> Vec<Action> {
-        self.state = State::Outlived { pid, failed: false };
-        self.stop_report.survivors = self.survivors.max(1);
-        self.stop_report.killed = true;
-        let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
-        if let Want::Up(reason) = self.want {
-            actions.extend(self.clear_and_start(pid, reason, now));
-        }
-        actions
-    }
-
-    /// Politeness was tried the first time.
-    pub(super) fn stop_again(&mut self, pid: Pid, now: Instant) -> Vec<Action> {
-        self.want = Want::Down;
-        self.stop_report = StopReport { killed: true, ..StopReport::default() };
-        self.state =
-            State::Stopping { pid, ready: false, phase: Phase::Killed { until: now + KILL_TIMEOUT } };
-        vec![Action::Kill, Action::WatchGroup]
-    }
-
-    pub(super) fn ended_at_last(&mut self, exit: Exit) -> Vec<Action> {
-        self.last_exit = Some(exit);
-        Vec::new()
-    }
-
-    pub(super) fn gone_at_last(&mut self, failed: bool) -> Vec<Action> {
-        self.state = if failed { State::Failed } else { State::Stopped };
-        Vec::new()
     }
 
     pub(super) fn exited_as_asked(
@@ -140,7 +119,7 @@ impl Machine {
         match phase {
             Phase::AwaitExit { .. } => self.terminate(now),
             Phase::AwaitEmpty { .. } => self.kill(pid, now),
-            Phase::Killed { .. } => self.give_up_stop(pid, now),
+            Phase::Killed { .. } => self.finish_stop(self.survivors.max(1), now),
             Phase::RunHook(_) => Vec::new(),
         }
     }
@@ -167,7 +146,7 @@ impl Machine {
         };
         let told = problem.map(|problem| Action::Tell(Change::HookFailed { hook: hook.label(), problem }));
         let next = match hook {
-            _ if self.group_empty => self.finish_stop(),
+            _ if self.group_empty => self.finish_stop(0, now),
             Hook::Quiet => self.drain(now),
             Hook::Drain => self.terminate(now),
             Hook::Stop => self.await_empty(now),

@@ -259,64 +259,14 @@ fn what_survives_even_sigkill_is_counted() {
     let _exited = world.tell(Event::Exited(BY_TERM));
     assert_eq!(world.tell(Event::Survivors(3)), []);
     assert_eq!(world.time_up(5 * SECOND), [stopped(Some(BY_TERM), true, 3)]);
-    assert_eq!(world.state(), ProcessState::Stopped { last_exit: Some(BY_TERM) });
-    assert_eq!(world.machine.next_timeout(), None);
+    assert_eq!(world.machine.group(), Some(pid(7)), "it may still die, or be killed again");
     assert_eq!(world.tell(Event::GroupEmpty), []);
-    assert_eq!(world.machine.group(), None);
-    assert_eq!(world.tell(Event::Stop), [stopped(None, false, 0)], "they are gone at last");
 
     // Nobody counted: at least one, or it would have been empty.
     let mut world = World::running(&spec());
     let _stop = world.tell(Event::Stop);
     let _kill = world.time_up(10 * SECOND);
     assert_eq!(world.time_up(5 * SECOND), [stopped(None, true, 1)]);
-}
-
-/// A process whose leader and one more survive SIGKILL.
-fn outlived() -> World {
-    let mut world = World::running(&spec());
-    let _stop = world.tell(Event::Stop);
-    let _kill = world.time_up(10 * SECOND);
-    let _count = world.tell(Event::Survivors(2));
-    assert_eq!(world.time_up(5 * SECOND), [stopped(None, true, 2)]);
-    world
-}
-
-/// The fuzz target `world` found this: a singleton that survived SIGKILL was said to be gone by the next stop, which
-/// found nothing running, and a rollback started a second one beside it.
-#[test]
-fn a_second_stop_does_not_forget_what_survived_the_first() {
-    let mut world = outlived();
-    assert_eq!(world.machine.group(), Some(pid(7)));
-    assert_eq!(world.tell(Event::Stop), [Action::Kill, Action::WatchGroup]);
-    assert_eq!(world.time_up(5 * SECOND), [stopped(None, true, 2)]);
-
-    assert_eq!(world.tell(Event::Stop), [Action::Kill, Action::WatchGroup]);
-    let by_kill = Exit::Signal(Signal::KILL);
-    let gone = [exited(by_kill, false, AfterExit::Stays), stopped(Some(by_kill), true, 0)];
-    assert_eq!(world.exit(by_kill), gone);
-    assert_eq!(world.machine.group(), None);
-}
-
-#[test]
-fn a_start_does_not_live_beside_what_survived_the_stop() {
-    let mut world = outlived();
-    assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Kill, Action::WatchGroup]);
-    assert_eq!(world.state(), ProcessState::Starting);
-    let error = "2 of the last start survived SIGKILL for 5s".to_owned();
-    assert_eq!(world.time_up(5 * SECOND), [told(Change::NotStarted { reason: StartReason::Manual, error })]);
-    assert_eq!(world.state(), ProcessState::Failed { exit: None });
-
-    assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Kill, Action::WatchGroup]);
-    assert_eq!(world.exit(Exit::Signal(Signal::KILL)), [Action::Spawn]);
-
-    // It was wanted again while it was being stopped.
-    let mut world = World::running(&spec());
-    let _stop = world.tell(Event::Stop);
-    let _kill = world.time_up(10 * SECOND);
-    let _start = world.tell(Event::Start(StartReason::Manual));
-    assert_eq!(world.time_up(5 * SECOND), [stopped(None, true, 1), Action::Kill, Action::WatchGroup]);
-    assert_eq!(world.exit(Exit::Signal(Signal::KILL)), [Action::Spawn]);
 }
 
 #[test]
@@ -514,8 +464,6 @@ fn nothing_of_the_old_start_lives_beside_the_new_one() {
     let error = "2 of the last start survived SIGKILL for 5s".to_owned();
     assert_eq!(world.time_up(5 * SECOND), [told(Change::NotStarted { reason: StartReason::Crash, error })]);
     assert_eq!(world.state(), ProcessState::Failed { exit: Some(OK) });
-    assert_eq!(world.tell(Event::Stop), [Action::Kill, Action::WatchGroup], "they are still there");
-    assert_eq!(world.tell(Event::GroupEmpty), [stopped(None, true, 0)]);
 }
 
 #[test]
@@ -604,4 +552,52 @@ fn what_comes_too_late_is_harmless() {
         assert_eq!(world.tell(event), []);
         assert_eq!(world.state(), ProcessState::NEW);
     }
+}
+
+/// Two of them outlived the first SIGKILL; the next stop found nothing to do and said that nobody was left.
+#[test]
+fn survivors_are_killed_and_counted_again_by_the_next_stop() {
+    let mut world = World::running(&spec());
+    let _stopping = world.tell(Event::Stop);
+    let grace = world.machine.next_timeout().expect("it has a grace") - world.now;
+    assert_eq!(world.time_up(grace)[0], Action::Kill);
+    let _counted = world.tell(Event::Survivors(2));
+    assert_eq!(world.time_up(KILL_TIMEOUT), [stopped(None, true, 2)]);
+    assert_eq!(world.machine.group(), Some(pid(7)), "its number is still theirs");
+
+    assert_eq!(world.tell(Event::Stop), [Action::Kill, Action::WatchGroup]);
+    let _counted = world.tell(Event::Survivors(1));
+    assert_eq!(world.time_up(KILL_TIMEOUT), [stopped(None, true, 1)]);
+
+    let _again = world.tell(Event::Stop);
+    assert_eq!(world.tell(Event::GroupEmpty), [stopped(None, true, 0)]);
+    assert_eq!(world.machine.group(), None);
+    assert_eq!(world.tell(Event::Stop), [stopped(None, false, 0)]);
+}
+
+/// The new one was started beside what had outlived the old one.
+#[test]
+fn nothing_starts_beside_survivors() {
+    let mut world = World::running(&spec());
+    let _stopping = world.tell(Event::Stop);
+    let grace = world.machine.next_timeout().expect("it has a grace") - world.now;
+    let _killed = world.time_up(grace);
+    let _stopped = world.time_up(KILL_TIMEOUT);
+    assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Kill, Action::WatchGroup]);
+    assert!(matches!(world.time_up(KILL_TIMEOUT)[..], [Action::Tell(Change::NotStarted { .. })]));
+    let _again = world.tell(Event::Start(StartReason::Manual));
+    assert_eq!(world.tell(Event::GroupEmpty), [Action::Spawn]);
+}
+
+/// They died late, by themselves.
+#[test]
+fn survivors_that_are_gone_are_forgotten() {
+    let mut world = World::running(&spec());
+    let _stopping = world.tell(Event::Stop);
+    let grace = world.machine.next_timeout().expect("it has a grace") - world.now;
+    let _killed = world.time_up(grace);
+    let _stopped = world.time_up(KILL_TIMEOUT);
+    assert_eq!(world.tell(Event::GroupEmpty), []);
+    assert_eq!(world.machine.group(), None);
+    assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Spawn]);
 }

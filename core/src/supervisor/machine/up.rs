@@ -16,8 +16,9 @@ impl Machine {
         self.spawn(reason)
     }
 
-    /// Nothing of the old start may live beside the new one, not even what once survived SIGKILL.
-    pub(super) fn clear_and_start(&mut self, pid: Pid, reason: StartReason, now: Instant) -> Vec<Action> {
+    /// What outlived the last start goes first.
+    pub(super) fn start_alone(&mut self, reason: StartReason, now: Instant) -> Vec<Action> {
+        let Some(pid) = self.left.take() else { return self.start(reason) };
         self.want = Want::Up(reason);
         let exit = self.last_exit.unwrap_or(Exit::Unknown);
         self.state = State::Clearing { pid, exit, until: now + KILL_TIMEOUT, then: Then::Start(reason) };
@@ -62,12 +63,18 @@ impl Machine {
         actions
     }
 
-    pub(super) fn fail(&mut self, reason: StartReason, stop_asked: bool, error: String) -> Vec<Action> {
+    pub(super) fn fail(
+        &mut self,
+        reason: StartReason,
+        stop_asked: bool,
+        error: String,
+        now: Instant,
+    ) -> Vec<Action> {
         self.state = State::Failed;
         let mut actions = vec![Action::Tell(Change::NotStarted { reason, error })];
         if stop_asked {
             self.stop_report = StopReport::default();
-            actions.extend(self.finish_stop());
+            actions.extend(self.finish_stop(0, now));
         }
         actions
     }
@@ -121,7 +128,8 @@ impl Machine {
     }
 
     pub(super) fn not_cleared(&mut self, pid: Pid, then: Then) -> Vec<Action> {
-        self.state = State::Outlived { pid, failed: true };
+        self.state = State::Failed;
+        self.left = Some(pid);
         let reason = match then {
             Then::Stay => return Vec::new(),
             Then::Restart { .. } => StartReason::Crash,

@@ -1,0 +1,199 @@
+//! A world with hands that do at once what they are told, but for what a test holds back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::exit::Exit;
+use crate::id::{InstanceKey, OpId, Pid, ProcessId, ReleaseId};
+use crate::report::{AfterExit, Change, DrainReport, StartReason, StopReport};
+use crate::rollout::{Action, Answer, Command, DeployRequest, Input, World};
+use crate::spec::{
+    Application, CommandSpec, ControlSpec, HealthSpec, PortRange, ProcessPolicy, ProcessSpec, ProxySpec,
+    Retention,
+};
+use crate::time::Instant;
+
+pub(super) struct Stage {
+    pub(super) world: World,
+    pub(super) answers: Vec<Answer>,
+    pub(super) events: Vec<Event>,
+    /// Ports that are leased.
+    pub(super) ports: BTreeSet<u16>,
+    /// Actions about these processes are left to the test.
+    pub(super) held: BTreeSet<&'static str>,
+    /// Actions that were held back.
+    pub(super) open: Vec<Action>,
+    /// Processes that cannot be spawned.
+    pub(super) broken: BTreeSet<&'static str>,
+    /// Processes that outlive SIGKILL.
+    pub(super) unkillable: BTreeSet<&'static str>,
+    todo: VecDeque<Action>,
+    numbers: u32,
+}
+
+pub(super) fn process(id: &str, policy: ProcessPolicy) -> ProcessSpec {
+    let mut process = ProcessSpec::new(ProcessId::new(id), CommandSpec::Shell(id.to_owned()));
+    process.policy = policy;
+    process
+}
+
+pub(super) fn with_port(process: ProcessSpec) -> ProcessSpec {
+    ProcessSpec { port: Some(PortRange::EPHEMERAL), ..process }
+}
+
+fn web() -> ProcessSpec {
+    ProcessSpec { health: Some(HealthSpec::default()), ..with_port(process("web", ProcessPolicy::Proxied)) }
+}
+
+impl Stage {
+    /// A world with a web process and these.
+    pub(super) fn with(others: Vec<ProcessSpec>) -> Self {
+        let application = Application {
+            name: "shop".to_owned(),
+            proxy: ProxySpec {
+                host: "127.0.0.1".to_owned(),
+                port: 8182,
+                upstream_host: "127.0.0.1".to_owned(),
+                drain_timeout: Duration::from_secs(20),
+            },
+            control: ControlSpec::default(),
+            processes: std::iter::once(web()).chain(others).collect(),
+            retention: Retention { keep: 2, max_age: None },
+        };
+        Self {
+            world: World::new(Arc::new(application), BTreeMap::new()),
+            answers: Vec::new(),
+            events: Vec::new(),
+            ports: BTreeSet::new(),
+            held: BTreeSet::new(),
+            open: Vec::new(),
+            broken: BTreeSet::new(),
+            unkillable: BTreeSet::new(),
+            todo: VecDeque::new(),
+            numbers: 0,
+        }
+    }
+
+    pub(super) fn ask(&mut self, command: Command) {
+        let op = OpId(u64::from(self.number()));
+        self.tell(Input::Asked { op, command });
+    }
+
+    pub(super) fn deploy(&mut self, release: &str) {
+        let release = ReleaseId::new(release).expect("a safe id");
+        let path = "/srv".to_owned();
+        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application: None }));
+    }
+
+    /// The world hears of this, and everything that follows from it happens.
+    pub(super) fn tell(&mut self, input: Input) {
+        let actions = self.world.handle(input, Instant::ORIGIN);
+        assert_eq!(self.world.violation(), None);
+        self.todo.extend(actions);
+        while let Some(action) = self.todo.pop_front() {
+            self.perform(action);
+        }
+    }
+
+    pub(super) fn told(&mut self, key: InstanceKey, change: Change) {
+        self.tell(Input::Told { key, change, tail: Vec::new() });
+    }
+
+    /// Does what was held back of a process.
+    pub(super) fn let_go(&mut self, process: &str) {
+        self.held.remove(process);
+        for action in std::mem::take(&mut self.open) {
+            self.perform(action);
+        }
+        while let Some(action) = self.todo.pop_front() {
+            self.perform(action);
+        }
+    }
+
+    pub(super) fn crash(&mut self, process: &str, then: AfterExit) {
+        let key = self.newest(process);
+        self.told(key, Change::Exited { exit: Exit::Code(1), was_ready: true, then });
+    }
+
+    pub(super) fn start(&mut self, key: InstanceKey, reason: StartReason) {
+        let pid = Pid::new(1_000 + self.number()).expect("a small number");
+        self.told(key, Change::Started { pid, reason });
+    }
+
+    /// The instance of a process that was made last.
+    pub(super) fn newest(&self, process: &str) -> InstanceKey {
+        let is_one = |key: &InstanceKey| self.process_of(*key) == process;
+        self.world.instances().map(|(key, _)| key).filter(is_one).last().expect("it is there")
+    }
+
+    pub(super) fn active(&self) -> Option<&str> {
+        self.world.active().map(|release| release.id.as_str())
+    }
+
+    fn process_of(&self, key: InstanceKey) -> &str {
+        self.world.instance(key).map_or("", |instance| instance.id.process().as_str())
+    }
+
+    fn number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Answer { answer, .. } => self.answers.push(answer),
+            Action::Record(event) => self.events.push(event),
+            Action::Describe { seen, .. } => self.events.push(Event::StartupProcessSeen(seen)),
+            Action::ReturnPorts(ports) => {
+                for port in ports {
+                    assert!(self.ports.remove(&port), "port {port} is given back twice");
+                }
+            }
+            Action::LeasePorts { generation, wanted } => {
+                let lease = |(id, _)| (id, 18_000 + u16::try_from(self.number()).expect("a small number"));
+                let leased: BTreeMap<_, _> = wanted.into_iter().map(lease).collect();
+                self.ports.extend(leased.values());
+                self.tell(Input::PortsLeased { generation, result: Ok(leased) });
+            }
+            Action::Drain { generation, .. } => {
+                self.tell(Input::Drained { generation, report: DrainReport::default() });
+            }
+            Action::Start { key, .. }
+            | Action::Stop(key)
+            | Action::ConfirmReady(key)
+            | Action::Probe { key, .. } => {
+                if self.held.contains(self.process_of(key)) {
+                    self.open.push(action);
+                } else {
+                    self.supervise(key, action);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn supervise(&mut self, key: InstanceKey, action: Action) {
+        let is_broken = self.broken.contains(self.process_of(key));
+        match action {
+            Action::Start { reason, .. } if is_broken => {
+                self.told(key, Change::NotStarted { reason, error: "spawn /bin/sh ENOENT".to_owned() });
+            }
+            Action::Start { run, reason, .. } => {
+                self.start(key, reason);
+                if run.readiness != crate::spec::Readiness::WhenConfirmed {
+                    self.told(key, Change::BecameReady);
+                }
+            }
+            Action::ConfirmReady(_) => self.told(key, Change::BecameReady),
+            Action::Probe { .. } => self.tell(Input::ProbeEnded { key, result: Ok(()) }),
+            Action::Stop(_) => {
+                let survivors = u32::from(self.unkillable.contains(self.process_of(key)));
+                let exit = Some(Exit::Code(0));
+                self.told(key, Change::Stopped(StopReport { exit, killed: survivors > 0, survivors }));
+            }
+            _ => {}
+        }
+    }
+}
