@@ -12,6 +12,7 @@ mod restart;
 mod retire;
 mod rollout;
 mod shutdown;
+mod singleton;
 mod startup;
 mod steps;
 mod stop;
