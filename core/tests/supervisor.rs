@@ -159,13 +159,20 @@ fn is_alive(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_grandchild_in_a_group_of_its_own_dies_too() {
-    // Job control gives a background job its own group, in the same session.
-    let line = "set -m; sleep 1000 & echo $!; exec sleep 1001";
+    // Job control gives a background job its own group, in the same session. dash has none without a terminal.
+    let line = "exec bash -c 'set -m; sleep 1000 & echo $!; exec sleep 1001'";
     let (watched, _) = Watched::started(grace(line, Duration::from_millis(50))).await;
     let job = pid_in(&printed(&watched.supervisor.output(), 1).await);
+    assert_eq!(group_of(job), Some(job));
     let report = within(watched.supervisor.stop()).await;
     assert!(report.is_clean());
     assert!(!is_alive(job));
+}
+
+/// The number of the group that a process is in (`proc_pid_stat(5)`).
+fn group_of(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.split_whitespace().nth(2)?.parse().ok()
 }
 
 #[tokio::test]
