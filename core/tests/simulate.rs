@@ -77,6 +77,7 @@ fn every_kind_of_act_and_fault_is_played() {
         "IgnoresStop",
         "LeavesGrandchild",
         "Unkillable",
+        "ExitsOnceAsked",
     ] {
         assert!(seen.contains(kind), "no play has {kind}");
     }

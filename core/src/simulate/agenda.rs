@@ -33,6 +33,8 @@ pub(super) enum Happening {
     },
     RequestEnds(u64),
     DrainEnds(Generation),
+    /// Nobody has asked for anything for a long time.
+    MustBeSettled,
 }
 
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ mod ledger;
 mod perform;
 mod play;
 mod probe;
+mod promise;
 mod script;
 mod shrink;
 mod supervise;
@@ -74,9 +75,13 @@ pub struct Simulation {
     ports: BTreeMap<u16, Generation>,
     probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
     drains: BTreeSet<Generation>,
+    /// Releases whose drain is over.
+    drained: BTreeSet<Generation>,
     faults: BTreeMap<ReleaseId, Fault>,
     ledger: Ledger,
     story: Vec<String>,
+    /// Sometimes the world hears of things much later.
+    news_are_slow: bool,
     broken: Option<Broken>,
     ops: u64,
     requests: u64,
@@ -100,9 +105,11 @@ impl Simulation {
             ports: BTreeMap::new(),
             probes: BTreeMap::new(),
             drains: BTreeSet::new(),
+            drained: BTreeSet::new(),
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Vec::new(),
+            news_are_slow: false,
             broken: None,
             ops: 0,
             requests: 0,
@@ -210,6 +217,7 @@ impl Simulation {
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
             Happening::DrainEnds(generation) => self.drain_ends(generation),
+            Happening::MustBeSettled => self.broken = self.broken.take().or_else(|| self.is_settled()),
         }
     }
 
@@ -233,6 +241,7 @@ impl Simulation {
 
     fn answered(&mut self, op: OpId, answer: Answer) {
         self.narrate(format_args!("answer {}: {answer:?}", op.0));
+        self.check_answer(&answer);
         self.ledger.answered(op, answer, &self.world);
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::id::{Generation, InstanceKey, ProcessId};
 use crate::report::DrainReport;
 use crate::rollout::{Action, Failure, Input, Owner};
 use crate::spec::PortRange;
-use crate::supervisor::machine::Event;
+use crate::supervisor::machine::Event as Asked;
 
 use super::Simulation;
 use super::agenda::Happening;
@@ -20,9 +21,9 @@ impl Simulation {
             Action::LeasePorts { generation, wanted } => self.lease(generation, &wanted),
             Action::ReturnPorts(ports) => self.ports.retain(|port, _| !ports.contains(port)),
             Action::Start { key, run, reason } => self.start_supervised(key, &run, reason),
-            Action::Redefine { key, run } => self.drive(key, Event::SetSpec(Box::new((*run).clone()))),
-            Action::ConfirmReady(key) => self.drive(key, Event::ConfirmReady),
-            Action::ForbidRestarts(key) => self.drive(key, Event::SetRestarts(false)),
+            Action::Redefine { key, run } => self.drive(key, Asked::SetSpec(Box::new((*run).clone()))),
+            Action::ConfirmReady(key) => self.drive(key, Asked::ConfirmReady),
+            Action::ForbidRestarts(key) => self.drive(key, Asked::SetRestarts(false)),
             Action::Stop(key) => self.stop(key),
             Action::Forget(key) => drop(self.supervised.remove(&key)),
             Action::Probe { key, health, .. } => self.begin_probing(key, &health),
@@ -30,9 +31,16 @@ impl Simulation {
             Action::Switch(target) => self.switch(target.map(|(generation, _, _)| generation)),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
-            Action::Record(event) => self.narrate(format_args!("{event:?}")),
+            Action::Record(event) => self.recorded(&event),
             Action::Describe { seen, .. } => self.narrate(format_args!("{seen:?}")),
             Action::Answer { op, answer } => self.answered(op, answer),
+        }
+    }
+
+    fn recorded(&mut self, event: &Event) {
+        self.narrate(format_args!("{event:?}"));
+        if let Event::RollbackStarted { release, .. } = event {
+            self.check_rollback(release);
         }
     }
 
@@ -67,7 +75,8 @@ impl Simulation {
 
     fn stop(&mut self, key: InstanceKey) {
         self.note_open_requests(key);
-        self.drive(key, Event::Stop);
+        self.check_stop(key);
+        self.drive(key, Asked::Stop);
     }
 
     /// A release that is stopped by a command loses its requests; any other must have been drained.
@@ -102,6 +111,7 @@ impl Simulation {
     }
 
     fn drain(&mut self, generation: Generation, budget: Duration) {
+        self.check_drain(generation, budget);
         self.drains.insert(generation);
         let ends = if self.traffic.open_to(generation) == 0 { self.now } else { self.now + budget };
         self.agenda.push(ends, Happening::DrainEnds(generation));
@@ -112,6 +122,7 @@ impl Simulation {
         if !self.drains.remove(&generation) {
             return;
         }
+        self.drained.insert(generation);
         let open_at_start = self.traffic.open_to(generation);
         let (requests_cut, tunnels_cut) = self.traffic.end_all(generation);
         self.traffic.cut += requests_cut + tunnels_cut;
