@@ -34,6 +34,8 @@ pub(super) enum Happening {
     },
     RequestEnds(u64),
     Drained(Generation, DrainEvent),
+    /// Nobody has asked for anything for a long time.
+    MustBeSettled,
 }
 
 #[derive(Debug, Default)]

@@ -24,12 +24,7 @@ pub(super) fn standard(variant: Variant) -> Application {
             drain_timeout: Duration::from_secs(20),
         },
         control: ControlSpec::default(),
-        processes: vec![
-            web(variant),
-            worker(variant),
-            process("cron", ProcessPolicy::Singleton, variant),
-            broker(variant),
-        ],
+        processes: vec![web(variant), worker(variant), cron(variant), broker(variant)],
         retention: Retention { keep: 2, max_age: None },
     }
 }
@@ -60,6 +55,13 @@ fn worker(variant: Variant) -> ProcessSpec {
         replicas: 2,
         non_blocking_drain: variant.non_blocking_drain,
         ..process("worker", ProcessPolicy::Companion, variant)
+    }
+}
+
+fn cron(variant: Variant) -> ProcessSpec {
+    ProcessSpec {
+        port: Some(PortRange::new(20_000, 20_003).expect("it ascends")),
+        ..process("cron", ProcessPolicy::Singleton, variant)
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) struct Drain {
 
 impl Simulation {
     pub(super) fn drain(&mut self, generation: Generation, budget: Duration) {
+        self.check_drain(generation, budget);
         let machine = DrainMachine::new(self.now, self.now + budget);
         let open = self.traffic.open_to(generation);
         let tally = Tally { open_at_start: open, ..Tally::default() };
@@ -35,6 +36,7 @@ impl Simulation {
             Some(DrainAction::Cut) => self.cut(generation),
             Some(DrainAction::Done(report)) => {
                 self.drains.remove(&generation);
+                self.drained.insert(generation);
                 self.agenda.push(now, Happening::Hear(Box::new(Input::Drained { generation, report })));
             }
             None => {}

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::rollout::Owner;
 use crate::spec::ProcessPolicy;
 
-use super::Simulation;
+use super::{Simulation, promise};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Broken {
 
 type Invariant = fn(&Simulation) -> Option<String>;
 
-const INVARIANTS: [(&str, Invariant); 8] = [
+const INVARIANTS: [(&str, Invariant); 9] = [
     ("traffic points at one release that was ready", traffic_points_at_one_ready_release),
     ("a failed rollout changes nothing", a_failed_rollout_changes_nothing),
     ("a singleton is alone", a_singleton_is_alone),
@@ -29,6 +29,7 @@ const INVARIANTS: [(&str, Invariant); 8] = [
     ("every request is answered or counted", every_request_is_answered_or_counted),
     ("one answer, and one rollout at a time", one_answer_and_one_rollout_at_a_time),
     ("the world does not contradict itself", the_world_does_not_contradict_itself),
+    ("promises are kept", promise::broken),
 ];
 
 pub(super) fn broken(sim: &Simulation) -> Option<Broken> {

@@ -1,10 +1,12 @@
 //! What really happened, kept so that the invariants can be checked against it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::id::{Generation, InstanceKey, OpId};
+use crate::id::{Generation, InstanceKey, OpId, ReleaseId};
 use crate::report::{AfterExit, Change, StartReason};
-use crate::rollout::{Answer, Command, Owner, World};
+use crate::rollout::{Answer, Command, Instance, Owner, World};
+use crate::spec::RunSpec;
 use crate::time::Instant;
 
 /// The books of a simulation.
@@ -22,6 +24,10 @@ pub(super) struct Ledger {
     pub(super) switched_unready: bool,
     /// Requests that were lost, and how.
     pub(super) lost: Option<String>,
+    /// A promise that was not kept, see `promise.rs`.
+    pub(super) broken_promise: Option<String>,
+    /// The releases that were deployed, in their order.
+    pub(super) deployed: Vec<ReleaseId>,
     /// How an undone rollout changed the world.
     pub(super) changed_by_undo: Option<String>,
     shutting_down: bool,
@@ -36,10 +42,11 @@ pub(super) struct Op {
 }
 
 /// What a failed rollout must leave alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Snapshot {
     active: Option<Generation>,
     kept_up: BTreeSet<InstanceKey>,
+    services: BTreeMap<InstanceKey, (ReleaseId, Arc<RunSpec>)>,
     leases: BTreeSet<u16>,
 }
 
@@ -62,8 +69,13 @@ impl Snapshot {
         let held_on =
             world.active().into_iter().flat_map(|release| release.ports.values()).copied().collect();
         let passing: BTreeSet<u16> = &retiring - &held_on;
+        let services =
+            world.services().filter_map(|(_, key)| world.instance(key).map(|service| (key, service)));
+        let definition =
+            |(key, service): (_, &Instance)| (key, (service.release.clone(), Arc::clone(&service.run)));
         Self {
             active,
+            services: services.map(definition).collect(),
             kept_up: kept_up.map(|(key, _)| key).collect(),
             leases: world.leases().into_keys().filter(|port| !passing.contains(port)).collect(),
         }
@@ -84,12 +96,17 @@ impl Ledger {
 
     pub(super) fn answered(&mut self, op: OpId, answer: Answer, world: &World) {
         let Some(asked) = self.ops.get_mut(&op) else { return };
+        if let Answer::Deployed { active, .. } = &answer {
+            self.deployed.push(active.clone());
+        }
         if matches!(answer, Answer::Undone { .. }) {
             let (before, after) = (&asked.before, Snapshot::of(world));
             let lost: Vec<_> = before.kept_up.difference(&after.kept_up).collect();
             let lost_by_undo: Vec<_> = lost.iter().filter(|key| !self.given_up.contains(key)).collect();
-            let is_same =
-                before.active == after.active && before.leases == after.leases && lost_by_undo.is_empty();
+            let is_same = before.active == after.active
+                && before.leases == after.leases
+                && before.services == after.services
+                && lost_by_undo.is_empty();
             if !is_same {
                 self.changed_by_undo = Some(format!("before {before:?}, after {after:?}"));
             }

@@ -22,13 +22,14 @@ mod ledger;
 mod perform;
 mod play;
 mod probe;
+mod promise;
 mod script;
 mod shrink;
 mod supervise;
 mod system;
 mod traffic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,9 +79,13 @@ pub struct Simulation {
     ports: Ports,
     probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
     drains: BTreeMap<Generation, Drain>,
+    /// Releases whose drain is over.
+    drained: BTreeSet<Generation>,
     faults: BTreeMap<ReleaseId, Fault>,
     ledger: Ledger,
     story: Vec<String>,
+    /// Sometimes the world hears of things much later.
+    news_are_slow: bool,
     broken: Option<Broken>,
     ops: u64,
     requests: u64,
@@ -104,9 +109,11 @@ impl Simulation {
             ports: Ports::default(),
             probes: BTreeMap::new(),
             drains: BTreeMap::new(),
+            drained: BTreeSet::new(),
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Vec::new(),
+            news_are_slow: false,
             broken: None,
             ops: 0,
             requests: 0,
@@ -214,6 +221,7 @@ impl Simulation {
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
             Happening::Drained(generation, event) => self.drained(generation, event),
+            Happening::MustBeSettled => self.broken = self.broken.take().or_else(|| self.is_settled()),
         }
     }
 
@@ -237,6 +245,7 @@ impl Simulation {
 
     fn answered(&mut self, op: OpId, answer: Answer) {
         self.narrate(format_args!("answer {}: {answer:?}", op.0));
+        self.check_answer(&answer);
         self.ledger.answered(op, answer, &self.world);
     }
 }

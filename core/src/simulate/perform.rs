@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::id::{Generation, InstanceKey};
 use crate::proxy::machine::DrainEvent;
 use crate::rollout::{Action, Owner};
-use crate::supervisor::machine::Event;
+use crate::supervisor::machine::Event as Asked;
 
 use super::Simulation;
 use super::agenda::Happening;
@@ -17,9 +18,9 @@ impl Simulation {
             Action::LeasePorts { generation, wanted } => self.lease(generation, &wanted),
             Action::ReturnPorts(ports) => self.give_back(&ports),
             Action::Start { key, run, reason } => self.start_supervised(key, &run, reason),
-            Action::Redefine { key, run } => self.drive(key, Event::SetSpec(Box::new((*run).clone()))),
-            Action::ConfirmReady(key) => self.drive(key, Event::ConfirmReady),
-            Action::ForbidRestarts(key) => self.drive(key, Event::SetRestarts(false)),
+            Action::Redefine { key, run } => self.drive(key, Asked::SetSpec(Box::new((*run).clone()))),
+            Action::ConfirmReady(key) => self.drive(key, Asked::ConfirmReady),
+            Action::ForbidRestarts(key) => self.drive(key, Asked::SetRestarts(false)),
             Action::Stop(key) => self.stop(key),
             Action::Forget(key) => drop(self.supervised.remove(&key)),
             Action::Probe { key, health, .. } => self.begin_probing(key, &health),
@@ -27,15 +28,23 @@ impl Simulation {
             Action::Switch(target) => self.switch(target.map(|(generation, _, _)| generation)),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
-            Action::Record(event) => self.narrate(format_args!("{event:?}")),
+            Action::Record(event) => self.recorded(&event),
             Action::Describe { seen, .. } => self.narrate(format_args!("{seen:?}")),
             Action::Answer { op, answer } => self.answered(op, answer),
         }
     }
 
+    fn recorded(&mut self, event: &Event) {
+        self.narrate(format_args!("{event:?}"));
+        if let Event::RollbackStarted { release, .. } = event {
+            self.check_rollback(release);
+        }
+    }
+
     fn stop(&mut self, key: InstanceKey) {
         self.note_open_requests(key);
-        self.drive(key, Event::Stop);
+        self.check_stop(key);
+        self.drive(key, Asked::Stop);
     }
 
     /// A release that is stopped by a command loses its requests; any other must have been drained.

@@ -31,6 +31,9 @@ pub struct Play {
 /// How long the last processes may take to end after the shutdown.
 const AFTERMATH: Duration = Duration::from_secs(120);
 
+/// By then everything that was asked for has happened, however slow it was.
+const SETTLED_AFTER: Duration = Duration::from_secs(150);
+
 impl Simulation {
     /// Plays a script to its end, and then shuts down.
     #[must_use]
@@ -45,12 +48,18 @@ impl Simulation {
     #[must_use]
     pub fn play_with(application: Application, script: &Script) -> Play {
         let mut sim = Self::new(application, script.seed);
+        sim.news_are_slow = sim.chance((3, 3), 2) == 0;
         let last = script.acts.iter().map(|act| act.at).max().unwrap_or_default();
         for act in &script.acts {
             sim.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
         }
         // Long enough after the last act for most things to have settled, not for all.
-        let end = Instant::ORIGIN + last + Duration::from_millis(sim.chance((1, 1), 60_000));
+        let rest = Duration::from_millis(sim.chance((1, 1), 60_000));
+        let settles = sim.chance((2, 2), 2) == 0;
+        let end = Instant::ORIGIN + last + if settles { SETTLED_AFTER } else { rest };
+        if settles {
+            sim.agenda.push(end, Happening::MustBeSettled);
+        }
         sim.agenda.push(end, Happening::Act(What::Shutdown));
         let turns = sim.run_to_the_end(end + AFTERMATH);
         let violation = sim.broken.take().or_else(|| sim.is_clean());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::exit::Exit;
 use crate::health::machine::{Action, Event, HealthSchedule, Machine, ProbeOutcome};
 use crate::id::InstanceKey;
 use crate::rollout::{Failure, Input};
@@ -42,11 +43,16 @@ impl Simulation {
 
     /// A process that hangs never answers; one that is still starting refuses.
     fn answer_probe(&mut self, key: InstanceKey) {
-        let Some(group) = self.system.groups.values().rev().find(|group| group.key == key) else { return };
+        let group = self.system.groups.iter().rev().find(|(_, group)| group.key == key);
+        let Some((pid, group)) = group.map(|(pid, group)| (*pid, group.clone())) else { return };
         let Some(answers_after) = group.behaviour.answers_after else { return };
         let is_up = group.leader_lives && self.now >= group.started_at + answers_after;
         let outcome = if is_up { ProbeOutcome::Status(200) } else { ProbeOutcome::Failed };
-        self.agenda.push(self.now + Duration::from_millis(1), Happening::ProbeEnds(key, outcome));
+        let moment = Duration::from_millis(1);
+        self.agenda.push(self.now + moment, Happening::ProbeEnds(key, outcome));
+        if let Some(after) = group.behaviour.exits_once_asked.filter(|_| is_up) {
+            self.agenda.push(self.now + after, Happening::LeaderExits(pid, Exit::Code(1)));
+        }
     }
 
     fn probed(&mut self, key: InstanceKey, is_ready: bool) {

@@ -82,6 +82,8 @@ pub enum FaultKind {
     LeavesGrandchild,
     /// Even SIGKILL takes longer than we wait.
     Unkillable,
+    /// It exits just after it answered a health check.
+    ExitsOnceAsked,
 }
 
 /// The processes of the standard applications.
@@ -212,6 +214,7 @@ fn fault(dice: &mut impl FnMut(u32) -> u32) -> Option<Fault> {
         5 => FaultKind::IgnoresStop,
         6 => FaultKind::LeavesGrandchild,
         7 => FaultKind::Unkillable,
+        8 => return Some(Fault { process: ProcessName::Web, kind: FaultKind::ExitsOnceAsked }),
         _ => return None,
     };
     Some(Fault { process: process(dice), kind })

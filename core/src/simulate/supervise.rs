@@ -97,7 +97,9 @@ impl Simulation {
             self.narrate(format_args!("{id} cannot be spawned"));
             return self.drive(key, Event::NotSpawned("spawn /bin/sh ENOENT".to_owned()));
         }
-        let pid = self.system.spawn(key, id.clone(), behaviour, self.now);
+        let port = self.supervised[&key].machine.spec().env.get("ROLLCORE_PORT");
+        let port = port.and_then(|port| port.parse().ok());
+        let pid = self.system.spawn(key, id.clone(), behaviour, port, self.now);
         self.narrate(format_args!("{id} starts (pid {pid})"));
         self.supervised.get_mut(&key).expect("it was there a moment ago").pid = Some(pid);
         if let Some((after, exit)) = behaviour.exits_after {
@@ -171,8 +173,11 @@ impl Simulation {
 
     /// The world hears a little later, but in order.
     fn told(&mut self, key: InstanceKey, change: Change) {
-        let delay = Duration::from_millis(self.chance((key.0, self.agenda_salt()), 3));
+        let chance = self.chance((key.0, self.agenda_salt()), 1_000);
+        let slow = self.news_are_slow && chance < 250;
+        let delay = Duration::from_millis(if slow { chance * 2 } else { chance % 3 });
         self.ledger.told(key, &change, self.now);
+        self.check_change(key, &change);
         let Some(supervised) = self.supervised.get_mut(&key) else { return };
         supervised.heard_at = supervised.heard_at.max(self.now + delay);
         let tail = if matches!(change, Change::Exited { .. }) {

@@ -21,6 +21,8 @@ pub(super) struct Group {
     pub(super) leader_lives: bool,
     pub(super) others: u32,
     pub(super) behaviour: Behaviour,
+    /// Where it listens.
+    pub(super) port: Option<u16>,
     pub(super) started_at: Instant,
 }
 
@@ -44,6 +46,8 @@ pub(super) struct Behaviour {
     pub(super) stops_within: Option<Duration>,
     pub(super) dies_within: Duration,
     pub(super) leaves_grandchild: bool,
+    /// How long after it answered a health check it exits.
+    pub(super) exits_once_asked: Option<Duration>,
 }
 
 impl Behaviour {
@@ -56,6 +60,7 @@ impl Behaviour {
             stops_within: Some(Duration::from_millis(1 + chance)),
             dies_within: Duration::from_millis(1),
             leaves_grandchild: false,
+            exits_once_asked: None,
         };
         match fault.filter(|fault| fault.process.as_str() == process) {
             None => healthy,
@@ -73,6 +78,7 @@ impl Behaviour {
                 Self { exits_after: Some((ms(1_500 + chance), Exit::Code(7))), ..self }
             }
             FaultKind::PortTaken => self,
+            FaultKind::ExitsOnceAsked => Self { exits_once_asked: Some(ms(chance % 5)), ..self },
             FaultKind::IgnoresStop => Self { stops_within: None, ..self },
             FaultKind::LeavesGrandchild => Self { leaves_grandchild: true, ..self },
             FaultKind::Unkillable => Self { stops_within: None, dies_within: UNKILLABLE_FOR, ..self },
@@ -93,12 +99,14 @@ impl System {
         key: InstanceKey,
         id: InstanceId,
         behaviour: Behaviour,
+        port: Option<u16>,
         now: Instant,
     ) -> Pid {
         self.pids += 1;
         let pid = Pid::new(1_000 + self.pids).expect("made-up pids are small");
         let others = u32::from(behaviour.leaves_grandchild);
-        self.groups.insert(pid, Group { key, id, leader_lives: true, others, behaviour, started_at: now });
+        let group = Group { key, id, leader_lives: true, others, behaviour, port, started_at: now };
+        self.groups.insert(pid, group);
         pid
     }
 
