@@ -77,8 +77,8 @@ fn a_singleton_that_cannot_be_killed_stays_alone() {
 fn the_port_of_a_stopped_service_goes_back_beside_survivors() {
     let fault = unkillable(ProcessName::Worker);
     // One of these crashes comes while the web process is asked whether it is ready.
-    let crashes = (5..200)
-        .step_by(5)
+    let crashes = (5..2_000)
+        .step_by(20)
         .map(|ms| script([(0, What::Deploy { release: 1, fault }), (ms, What::Crash(ProcessName::Web))]));
     let mut stuck = 0;
     for script in crashes {
