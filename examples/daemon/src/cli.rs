@@ -118,10 +118,10 @@ pub(crate) struct EnsureArgs {
 /// How a daemon is started in the background.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
-    /// Where its output goes [default: `/tmp/rollbridge-<application>.log`].
+    /// Where its output goes; `/tmp/rollbridge-<application>.log` by default.
     #[arg(long, value_name = "path")]
     pub(crate) daemon_log_path: Option<PathBuf>,
-    /// Where its pid goes [default: `/tmp/rollbridge-<application>.pid`].
+    /// Where its pid goes; `/tmp/rollbridge-<application>.pid` by default.
     #[arg(long, value_name = "path")]
     pub(crate) daemon_pid_path: Option<PathBuf>,
     /// Accepted and ignored: one file needs no copy of its runtime.
