@@ -103,15 +103,19 @@ fn stop(bytes: &mut Bytes<'_>) -> StopSpec {
 }
 
 fn restart(bytes: &mut Bytes<'_>) -> RestartPolicy {
-    let always = RestartPolicy::always(bytes.one_of_ms(&[1_000, 0, 1, 5_000]));
-    let factor = bytes.one_of(&[1.0, 2.0, 10.0]);
-    let backed_off = always
-        .backoff(factor, bytes.one_of_ms(&[0, 1_500, 30_000]))
-        .expect("every factor there is to choose from is at least 1");
-    match bytes.below(4) {
-        0 | 1 => backed_off,
-        2 => backed_off.limit(bytes.one_of(&[3, 0, 1]), Duration::ZERO),
-        _ => backed_off.limit(bytes.one_of(&[3, 0, 1]), bytes.one_of_ms(&[60_000, 1, 2_000])),
+    // Without a limit, a crash that is followed by the next one at once would fill the play.
+    let (limit, delays) = match bytes.below(4) {
+        0 | 1 => (None, [1_000, 100, 250, 5_000]),
+        2 => (Some(Duration::ZERO), [1_000, 0, 1, 5_000]),
+        _ => (Some(bytes.one_of_ms(&[60_000, 1_000, 2_000])), [1_000, 0, 1, 5_000]),
+    };
+    let always = RestartPolicy::always(bytes.one_of_ms(&delays));
+    let (factor, delay_max) = (bytes.one_of(&[1.0, 2.0, 10.0]), bytes.one_of_ms(&[0, 1_500, 30_000]));
+    let policy =
+        always.backoff(factor, delay_max).expect("every factor there is to choose from is at least 1");
+    match limit {
+        None => policy,
+        Some(window) => policy.limit(bytes.one_of(&[3, 0, 1]), window),
     }
 }
 
