@@ -8,11 +8,15 @@ use crate::spec::{PortRange, ProcessPolicy, ProcessSpec, StopWith};
 use super::draft::ProcessDraft;
 use super::read::Notes;
 
+/// The most replicas of one process. Each is a step of every rollout, so that a slip of the finger would fill the memory.
+const REPLICAS_MAX: u32 = 1_000;
+
 /// Notes every contradiction: per process in config order, then for the whole set.
 pub(super) fn across(processes: &[ProcessDraft], notes: &mut Notes) {
     let mut seen = BTreeSet::new();
     for process in processes {
         let id = process.spec.id.as_str();
+        check_replicas_max(&process.spec, notes);
         if id.is_empty() {
             continue;
         }
@@ -52,6 +56,15 @@ fn check_replicas(spec: &ProcessSpec, notes: &mut Notes) {
                 "Run replicas ({}) only on a companion process without a port, or remove them from \"{}\".",
                 spec.replicas, spec.id
             ),
+        );
+    }
+}
+
+fn check_replicas_max(spec: &ProcessSpec, notes: &mut Notes) {
+    if spec.replicas > REPLICAS_MAX {
+        notes.issue(
+            format!("Process \"{}\" asks for {} replicas, more than {REPLICAS_MAX}", spec.id, spec.replicas),
+            format!("Set the replicas of \"{}\" to {REPLICAS_MAX} at most.", spec.id),
         );
     }
 }

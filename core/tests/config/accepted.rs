@@ -175,6 +175,22 @@ fn empty_strings_are_strings() {
     valid(&with_worker(&json!({ "id": "", "nonBlockingDrain": true, "policy": "service" })));
 }
 
+/// Beyond C-21: each replica is a step of every rollout.
+#[test]
+fn a_thousand_replicas_are_enough() {
+    assert!(
+        valid(&with_worker(&json!({ "replicas": 1_000 })))
+            .processes
+            .iter()
+            .any(|spec| spec.replicas == 1_000)
+    );
+    assert_issue(
+        &with_worker(&json!({ "replicas": 1_001 })),
+        "Process \"worker\" asks for 1001 replicas, more than 1000",
+        "Set the replicas of \"worker\" to 1000 at most.",
+    );
+}
+
 /// C-22.
 #[test]
 fn ports_are_ranges() {
