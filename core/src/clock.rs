@@ -21,6 +21,13 @@ pub fn wall() -> WallTime {
     WallTime::from_unix_ms(i64::try_from(Duration::from(since_1970).as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The runtime's timer, `after` from now; thirty years when that is further than the timer reaches.
+#[must_use]
+pub(crate) fn alarm(after: Duration) -> tokio::time::Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    tokio::time::Instant::now() + after.min(FAR)
+}
+
 /// Where the two meet.
 #[must_use]
 pub fn epoch() -> Epoch {

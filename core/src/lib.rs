@@ -1,4 +1,79 @@
 //! Zero-downtime rollouts as a library.
+//!
+//! rollcore moves an application from one release to the next while it is being used. It starts the new processes, waits
+//! until they are ready, switches the traffic of its proxy to them, drains the old ones and stops them. When a step fails,
+//! what was done is taken back, and the old release goes on as if nothing had happened. It runs inside your program, and
+//! the same decisions run in a simulator.
+//!
+//! # A deploy, by folder
+//!
+//! ```text
+//! 1  config/      read what the operator wants, or list everything that is wrong with it
+//! 2  rollout/     plan the deploy: steps, and an undo for each
+//! 3  port/        lease the ports
+//! 4  supervisor/  start the new release's processes, and keep them alive
+//! 5  health/      ask until they are ready
+//! 6  proxy/       switch the traffic, drain the old release
+//! 7  event/       remember what happened, and why
+//!    engine/      conducts 1 to 7
+//!    simulate/    plays 1 to 7 in a made-up world
+//! ```
+//!
+//! Imports go down only, and floors 0 and 1 are pure: no clock, no socket, no process.
+//!
+//! ```text
+//! 5  hosts        your program                               the crate root, blocking, simulate
+//! 4  doors        blocking · control                         engine
+//! 3  conductors   engine · simulate                          floors 0-2 · floors 0-1 and the hands' pure machines
+//! 2  hands        health · port · proxy · supervisor         floors 0-1, clock and threads; never each other
+//! 1  decisions    config · restart · rollout · spec · template
+//! 0  words        event · exit · id · report · step · time   nothing of ours
+//! ```
+//!
+//! # First steps
+//!
+//! ```
+//! use rollcore::{Config, Engine, Release, ReleaseId};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A release is a directory; here both are the same, and hold nothing.
+//! let directory = tempfile::tempdir()?;
+//! let release = |id| Release::new(id, directory.path().to_string_lossy());
+//!
+//! // `sleep` stands for your program, and is not asked for its health.
+//! let engine = Engine::start(Config::from_json(r#"{
+//!     "application": "shop",
+//!     "proxy": { "port": 0 },
+//!     "processes": [
+//!         { "id": "web", "policy": "proxied", "command": ["sleep", "60"], "port": 0, "health": false },
+//!         { "id": "worker", "policy": "companion", "command": "echo {{releaseId}} works; exec sleep 60", "replicas": 2 }
+//!     ]
+//! }"#)?).await?;
+//!
+//! engine.deploy(release("v1")?).await?;
+//! let deployed = engine.deploy(release("v2")?).await?;
+//! assert_eq!(deployed.active.as_str(), "v2");
+//! assert_eq!(deployed.previous.as_ref().map(ReleaseId::as_str), Some("v1"));
+//!
+//! assert_eq!(engine.shutdown().await.survivors, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without an async runtime, take [`blocking::Engine`]. The book is the [`manual`]; begin with
+//! [its first chapter](manual::first_deploy).
+//!
+//! # One thing only
+//!
+//! Each hand works without the engine: [`Supervisor`] keeps a process alive and ends it with everything it started,
+//! [`PortAllocator`] leases ports, [`HealthChecker`] waits for a 2xx, [`DrainingProxy`] switches and drains, and
+//! [`RestartPolicy`] decides about restarts in your own loop.
+//!
+//! # What is absent
+//!
+//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. No state file, so a program that
+//! is killed leaves its processes running and forgets them; no supervision of memory; no reload of the config while it
+//! runs. Known config for what is absent is refused, never ignored; a key that nobody knows is warned about.
 
 // floor 0: words
 mod event;
@@ -19,11 +94,15 @@ mod health;
 mod port;
 mod proxy;
 mod supervisor;
+mod threads;
 // floor 3: conductors
 mod engine;
 pub mod simulate;
 // floor 4: doors
+pub mod blocking;
 mod control;
+// the book
+pub mod manual;
 
 pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
 pub use control::{
@@ -34,7 +113,7 @@ pub use control::{
 pub use engine::{
     ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
     InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
-    Status, StopError,
+    Status, StopError, Stuck,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,

@@ -1,4 +1,5 @@
 //! `HealthChecker` against real sockets (compat C-81..C-84).
+#![expect(clippy::disallowed_methods, reason = "a test measures how long real probes take")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -48,6 +48,41 @@ fn seeds_that_found_a_bug_stay_silent() {
     }
 }
 
+/// A script of these acts at these milliseconds.
+fn script(acts: impl IntoIterator<Item = (u64, What)>) -> Script {
+    let acts = acts.into_iter().map(|(ms, what)| Act { at: Duration::from_millis(ms), what });
+    Script { seed: 1, acts: acts.collect(), variant: Variant::default() }
+}
+
+fn unkillable(process: ProcessName) -> Option<Fault> {
+    Some(Fault { process, kind: FaultKind::Unkillable })
+}
+
+/// The fuzz target `world` found this: the singleton of v2 survived SIGKILL, so the restart failed; then the rollback
+/// asked for its end again, was told at once that nothing runs, and started that of v1 beside it.
+#[test]
+fn a_singleton_that_cannot_be_killed_stays_alone() {
+    let acts = [
+        (2_000, What::Deploy { release: 1, fault: None }),
+        (3_010, What::Deploy { release: 2, fault: unkillable(ProcessName::Cron) }),
+        (16_581, What::Restart),
+        (26_811, What::Rollback),
+    ];
+    must_hold(&script(acts));
+}
+
+/// The fuzz target `world` found this: a first deploy failed, a worker of it survived SIGKILL, and so its ports stayed
+/// leased; among them, for ever, that of the broker, a service that had been stopped and forgotten.
+#[test]
+fn the_port_of_a_stopped_service_goes_back_beside_survivors() {
+    let fault = unkillable(ProcessName::Worker);
+    // The crash comes while the web process is asked whether it is ready.
+    let acts = [(0, What::Deploy { release: 1, fault }), (15, What::Crash(ProcessName::Web))];
+    let play = Simulation::play(&script(acts.clone()));
+    assert!(play.story.iter().any(|line| line.contains("RolloutStuck")), "nothing survived:\n{play}");
+    must_hold(&script(acts));
+}
+
 #[test]
 fn the_same_seed_is_the_same_play() {
     for seed in [1, 77, 4_242] {

@@ -1,6 +1,7 @@
 //! A supervisor with real processes, from outside.
 //!
 //! Tests that change this whole program (its signal mask, its children) run in a copy of it, see `in_a_copy`.
+#![expect(clippy::disallowed_methods, reason = "a test measures how long real processes take")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -159,20 +160,17 @@ fn is_alive(pid: u32) -> bool {
 
 #[tokio::test]
 async fn a_grandchild_in_a_group_of_its_own_dies_too() {
-    // Job control gives a background job its own group, in the same session. dash has none without a terminal.
-    let line = "exec bash -c 'set -m; sleep 1000 & echo $!; exec sleep 1001'";
-    let (watched, _) = Watched::started(grace(line, Duration::from_millis(50))).await;
+    // Job control gives a background job its own group, in the same session.
+    let line = "set -m; sleep 1000 & echo $!; exec sleep 1001";
+    let command = Command::Exec { program: "bash".into(), args: vec!["-c".into(), line.into()] };
+    let (watched, leader) =
+        Watched::started(RunSpec { command, ..grace("", Duration::from_millis(50)) }).await;
     let job = pid_in(&printed(&watched.supervisor.output(), 1).await);
-    assert_eq!(group_of(job), Some(job));
+    let group = fs::read_to_string(format!("/proc/{job}/stat")).expect("it lives");
+    assert!(!group.contains(&format!(" {leader} {leader} ")), "it is in the group of its parent: {group}");
     let report = within(watched.supervisor.stop()).await;
     assert!(report.is_clean());
     assert!(!is_alive(job));
-}
-
-/// The number of the group that a process is in (`proc_pid_stat(5)`).
-fn group_of(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit(')').next()?.split_whitespace().nth(2)?.parse().ok()
 }
 
 #[tokio::test]
@@ -507,6 +505,17 @@ fn a_child_inherits_nothing_of_the_host() {
     });
 }
 
+/// Of a child that ends with code 7 after its start was told, and not before: one that is reaped before anybody could
+/// open its pidfd is lost.
+async fn exit_when_told() -> Exit {
+    let directory = tempfile::tempdir().expect("a directory");
+    let line = "while [ ! -e go ]; do sleep 0.01; done; exit 7";
+    let (mut watched, _) =
+        Watched::started(RunSpec { cwd: directory.path().into(), ..no_restart(line) }).await;
+    fs::write(directory.path().join("go"), "").expect("it can be written");
+    watched.exit().await.0
+}
+
 /// Kernels before 6.15 forget the exit of a process that somebody else reaps.
 fn is_it_or_forgotten(exit: Option<Exit>, expected: Exit) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("it is there");
@@ -519,10 +528,10 @@ fn is_it_or_forgotten(exit: Option<Exit>, expected: Exit) -> bool {
 fn a_host_that_ignores_sigchld_does_not_hide_an_exit() {
     in_a_copy("a_host_that_ignores_sigchld_does_not_hide_an_exit", "trap '' CHLD", || (), async {
         for _ in 0..10 {
-            let (exit, _) = exit_and_lines(&["sh", "-c", "sleep 0.05; exit 7"]).await;
+            let exit = exit_when_told().await;
             assert!(is_it_or_forgotten(Some(exit), Exit::Code(7)), "{exit:?}");
         }
-        // One that lives a moment only, and leaves somebody behind.
+        // Its zombie is gone at once, and with it what holds the number of the group: who is left is found all the same.
         let (mut watched, _) = Watched::started(no_restart("sleep 1000 & echo $!; exit 7")).await;
         let grandchild = pid_in(&watched.exit().await.2);
         within(watched.supervisor.stop()).await;
@@ -549,7 +558,7 @@ fn a_host_that_reaps_everything_does_not_hide_an_exit() {
             })
         };
         for _ in 0..20 {
-            let (exit, _) = exit_and_lines(&["sh", "-c", "sleep 0.05; exit 7"]).await;
+            let exit = exit_when_told().await;
             assert!(is_it_or_forgotten(Some(exit), Exit::Code(7)), "{exit:?}");
         }
         done.store(1, std::sync::atomic::Ordering::Relaxed);

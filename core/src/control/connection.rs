@@ -73,8 +73,11 @@ impl<S: ServeControl> Connection<S> {
         tokio::select! {
             biased;
             () = gate.closed_for(id) => {}
-            ended = self.converse() => if let Err(error) = ended {
-                self.serve.note(ControlNote::connection_failed(&error));
+            ended = self.converse() => match ended {
+                // The client left before its answer, as people do who press Ctrl-C. What it asked for goes on.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => self.serve.note(ControlNote::connection_failed(&error)),
+                Ok(()) => {}
             },
         }
     }

@@ -8,11 +8,13 @@
 //! `command.rs` and `reply.rs` are the words on the wire, without effects; `socket.rs` binds the file so that nobody
 //! can connect before its permissions are right. Nothing but `dispatch.rs` knows the engine.
 
+mod bind_error;
 mod client;
 mod command;
 mod connection;
 mod dispatch;
 mod errno;
+mod file;
 mod gate;
 mod lines;
 mod owner;
@@ -20,8 +22,9 @@ mod reply;
 mod server;
 mod socket;
 
+pub use bind_error::{ControlBindError, SOCKET_PATH_BYTES_MAX};
 pub use client::{ControlClient, ControlError, REPLY_BYTES_MAX};
 pub use command::{ControlCommand, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand};
 pub use reply::ControlReply;
 pub use server::{ControlEnd, ControlLimits, ControlNote, ControlServer, ServeControl, Serving};
-pub use socket::{ControlBindError, PROBE_TIMEOUT, SOCKET_PATH_BYTES_MAX};
+pub use socket::PROBE_TIMEOUT;

@@ -2,7 +2,7 @@
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use super::socket::ControlBindError;
+use super::bind_error::ControlBindError;
 use crate::spec::OwnerName;
 
 /// The user that `name` means.

@@ -12,12 +12,14 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::bind_error::ControlBindError;
 use super::command::ControlCommand;
 use super::connection::Connection;
 use super::errno;
+use super::file::SocketFile;
 use super::gate::{ConnectionId, Gate};
 use super::reply::ControlReply;
-use super::socket::{self, ControlBindError, SocketFile};
+use super::socket;
 use crate::spec::ControlSpec;
 
 /// How long to wait after an accept that failed, usually for want of descriptors.

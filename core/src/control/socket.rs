@@ -4,11 +4,11 @@
 //! gets in before the permissions are right, whatever the umask. A socket that nobody answers any more is replaced;
 //! everything else at that path is left as it is.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -18,15 +18,14 @@ use nix::sys::stat::{FchmodatFlags, Mode};
 use nix::unistd::{Gid, Uid};
 use tokio::net::UnixListener;
 
+use super::bind_error::ControlBindError;
 use super::client::{ControlClient, ControlError};
+use super::file::SocketFile;
 use super::{errno, owner};
 use crate::spec::ControlSpec;
 
 /// How long a socket that is already there may take to answer `status` (C-154). Longer means: somebody is there.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The longest path of a socket, in bytes, as `unix(7)` has it; a longer one is refused.
-pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Permissions when `control.mode` is unset: only the owner may connect.
 const MODE_DEFAULT: u32 = 0o600;
@@ -40,118 +39,6 @@ const ATTEMPTS_MAX: u32 = 3;
 /// How long to wait for another daemon that is binding in the same directory. After that we go on without the lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Why the control socket is not there.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlBindError {
-    /// A daemon answers there (C-155).
-    #[error(
-        "A Rollbridge daemon for application \"{application}\" is already running on {path} ({active}). Run \
-         \"rollbridge status\" to inspect it or \"rollbridge shutdown\" to stop it, or set a different control.path.",
-        path = path.display(),
-        active = active_text(active_release.as_deref())
-    )]
-    AlreadyRunning {
-        /// The socket.
-        path: PathBuf,
-        /// Whose daemon it is.
-        application: String,
-        /// What it serves.
-        active_release: Option<String>,
-    },
-    /// Somebody is there who is no daemon of ours (C-156).
-    #[error(
-        "The control socket {path} is already in use by another process. Stop that process or set a different \
-         control.path.",
-        path = path.display()
-    )]
-    InUse {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// The path names something that is not ours to remove.
-    #[error(
-        "The control socket path {path} is taken by {what}, which is left untouched. Remove it or set a different \
-         control.path.",
-        path = path.display()
-    )]
-    NotOurs {
-        /// The path.
-        path: PathBuf,
-        /// Such as `a symbolic link` or `a socket of user 1000`.
-        what: String,
-    },
-    /// There is no such user here.
-    #[error(
-        "Unknown user \"{name}\". Use a numeric id, or ensure the user exists in /etc/passwd (name resolution covers \
-         local users only)."
-    )]
-    UnknownUser {
-        /// As configured.
-        name: String,
-    },
-    /// There is no such group here.
-    #[error(
-        "Unknown group \"{name}\". Use a numeric id, or ensure the group exists in /etc/group (name resolution covers \
-         local groups only)."
-    )]
-    UnknownGroup {
-        /// As configured.
-        name: String,
-    },
-    /// The socket could not be given away.
-    #[error(
-        "Could not set control socket owner/group on {path}: {reason}. Run the daemon as a user that may give the \
-         socket away, or leave control.owner and control.group unset.",
-        path = path.display()
-    )]
-    NotGiven {
-        /// The socket.
-        path: PathBuf,
-        /// Such as `EPERM: Operation not permitted`.
-        reason: String,
-    },
-    /// The path does not fit into a socket address.
-    #[error(
-        "The control socket path {path} is {bytes} bytes long; at most {SOCKET_PATH_BYTES_MAX} fit. Set a shorter \
-         control.path.",
-        path = path.display()
-    )]
-    PathTooLong {
-        /// The path.
-        path: PathBuf,
-        /// Its length.
-        bytes: usize,
-    },
-    /// The system refused one of the steps.
-    #[error("listen {reason} {path}", path = path.display())]
-    System {
-        /// The path.
-        path: PathBuf,
-        /// Such as `EACCES: Permission denied`.
-        reason: String,
-    },
-}
-
-fn active_text(release: Option<&str>) -> String {
-    release.map_or_else(|| "no active release".to_owned(), |id| format!("active release: {id}"))
-}
-
-impl ControlBindError {
-    /// A stable word for programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::AlreadyRunning { .. } => "already_running",
-            Self::InUse { .. } => "control_socket_in_use",
-            Self::NotOurs { .. } => "control_path_taken",
-            Self::UnknownUser { .. } | Self::UnknownGroup { .. } => "unknown_owner",
-            Self::NotGiven { .. } => "control_owner_refused",
-            Self::PathTooLong { .. } => "control_path_too_long",
-            Self::System { .. } => "control_socket_failed",
-        }
-    }
-}
-
 /// Binds the socket of `spec`; from the moment it returns, clients can connect.
 pub(super) async fn bind(spec: &ControlSpec) -> Result<(UnixListener, SocketFile), ControlBindError> {
     let rights = Rights::of(spec)?;
@@ -160,9 +47,7 @@ pub(super) async fn bind(spec: &ControlSpec) -> Result<(UnixListener, SocketFile
     for _ in 0..ATTEMPTS_MAX {
         let socket = private_socket().map_err(|error| system(&spec.path, error))?;
         match nix::sys::socket::bind(socket.as_raw_fd(), &address) {
-            Ok(()) => {
-                return open(socket, &spec.path, &rights).map(|listener| (listener, file_at(&spec.path)));
-            }
+            Ok(()) => return open(socket, &spec.path, &rights),
             Err(Errno::EADDRINUSE) => make_room(&spec.path, &rights).await?,
             Err(error) => return Err(system(&spec.path, error)),
         }
@@ -211,22 +96,16 @@ fn private_socket() -> Result<OwnedFd, Errno> {
     Ok(socket)
 }
 
-/// Sets the permissions, then lets clients in.
-fn open(socket: OwnedFd, path: &Path, rights: &Rights) -> Result<UnixListener, ControlBindError> {
-    let file = file_at(path);
-    let listener = give(path, rights).and_then(|()| {
-        listening(socket).map_err(|error| ControlBindError::System {
-            path: path.to_owned(),
-            reason: errno::name(&error).map_or_else(|| error.to_string(), |name| format!("{name}: {error}")),
-        })
-    });
-    if listener.is_err() {
-        // Nobody has seen it yet; the reason of the failure is worth more than that of the removal.
-        let _ = file.remove();
-    } else {
-        file.keep();
-    }
-    listener
+/// Sets the permissions, then lets clients in. A file that gets no further than this is removed again.
+fn open(
+    socket: OwnedFd,
+    path: &Path,
+    rights: &Rights,
+) -> Result<(UnixListener, SocketFile), ControlBindError> {
+    let file = SocketFile::at(path);
+    give(path, rights)?;
+    let listener = listening(socket).map_err(|error| system(path, errno_of(&error)))?;
+    Ok((listener, file))
 }
 
 fn give(path: &Path, rights: &Rights) -> Result<(), ControlBindError> {
@@ -261,9 +140,7 @@ async fn make_room(path: &Path, rights: &Rights) -> Result<(), ControlBindError>
     if !rights.made_by(found.uid()) {
         return Err(not_ours(path, format!("a socket of user {}", found.uid())));
     }
-    SocketFile { path: path.to_owned(), identity: Some(Identity::of(&found)) }
-        .remove()
-        .map_err(|error| system(path, errno_of(&error)))
+    SocketFile::found(path, &found).remove().map_err(|error| system(path, errno_of(&error)))
 }
 
 /// Asks whoever listens there. A daemon that answers is an error with its name.
@@ -294,7 +171,7 @@ fn is_dead(error: &ControlError) -> bool {
     matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-fn describe(found: &std::fs::Metadata) -> String {
+fn describe(found: &Metadata) -> String {
     let kind = found.file_type();
     match () {
         () if kind.is_symlink() => "a symbolic link",
@@ -334,72 +211,4 @@ async fn lock_directory(path: &Path) -> Option<Flock<File>> {
         }
     };
     tokio::time::timeout(LOCK_TIMEOUT, waiting).await.ok().flatten()
-}
-
-/// The bound file, which is removed when this goes away: only if it is still the one that was bound.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    identity: Option<Identity>,
-}
-
-/// What tells a file from another one at the same path. Inode numbers are used again at once by some file systems,
-/// so the time at which the socket was made belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    made: (i64, i64),
-}
-
-impl Identity {
-    fn of(found: &std::fs::Metadata) -> Self {
-        Self { device: found.dev(), inode: found.ino(), made: (found.mtime(), found.mtime_nsec()) }
-    }
-}
-
-fn file_at(path: &Path) -> SocketFile {
-    SocketFile {
-        path: path.to_owned(),
-        identity: path.symlink_metadata().ok().map(|found| Identity::of(&found)),
-    }
-}
-
-impl SocketFile {
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whether the file was given to this user.
-    pub(super) fn is_owned_by(&self, uid: u32) -> bool {
-        self.path.symlink_metadata().is_ok_and(|found| found.uid() == uid)
-    }
-
-    /// Removes the file now. One that is gone, or is another one by now, is no failure.
-    pub(super) fn remove(mut self) -> io::Result<()> {
-        self.remove_once()
-    }
-
-    fn keep(mut self) {
-        self.identity = None;
-    }
-
-    fn remove_once(&mut self) -> io::Result<()> {
-        let Some(identity) = self.identity.take() else { return Ok(()) };
-        match self.path.symlink_metadata() {
-            Ok(found) if Identity::of(&found) == identity => std::fs::remove_file(&self.path),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if let Err(error) = self.remove_once() {
-            tracing::warn!(path = %self.path.display(), %error, "control socket unlink failed");
-        }
-    }
 }

@@ -119,7 +119,7 @@ impl Conductor {
     fn say(&mut self, action: Action) {
         match action {
             Action::Answer { op, answer: answer @ Answer::ShutDown { .. } } => {
-                self.farewells.push((op, answer))
+                self.farewells.push((op, answer));
             }
             Action::Answer { op, answer } => self.give(op, answer),
             Action::Record(event) => self.shared.events.record(event),

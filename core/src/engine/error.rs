@@ -59,22 +59,27 @@ pub enum DeployError {
         cause: Failure,
     },
     /// A step failed, and so did an undo: somebody has to look at the status.
-    #[error("{cause}; and then \"{undo}\" failed: {undo_cause}")]
-    Stuck {
-        /// The release that failed.
-        release: ReleaseId,
-        /// The step that failed.
-        step: Step,
-        /// Why.
-        cause: Failure,
-        /// The undo that failed.
-        undo: Undo,
-        /// Why.
-        undo_cause: Failure,
-    },
+    #[error("{0}")]
+    Stuck(Box<Stuck>),
     /// The engine has ended.
     #[error("{}", Refusal::ShuttingDown)]
     Ended,
+}
+
+/// A rollout that could not be taken back as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}; and then \"{undo}\" failed: {undo_cause}")]
+pub struct Stuck {
+    /// The release that failed.
+    pub release: ReleaseId,
+    /// The step that failed.
+    pub step: Step,
+    /// Why.
+    pub cause: Failure,
+    /// The undo that failed.
+    pub undo: Undo,
+    /// Why.
+    pub undo_cause: Failure,
 }
 
 impl DeployError {
@@ -85,7 +90,7 @@ impl DeployError {
             Self::Busy { .. } => "busy",
             Self::Refused { code, .. } => code,
             Self::Undone { cause, .. } => cause.code(),
-            Self::Stuck { .. } => "stuck",
+            Self::Stuck(_) => "stuck",
             Self::Ended => "shutting_down",
         }
     }
@@ -180,7 +185,7 @@ impl FromAnswer for Deployed {
                 Err(DeployError::Undone { release, step, cause })
             }
             Some(Answer::Stuck { release, step, cause, undo, undo_cause }) => {
-                Err(DeployError::Stuck { release, step, cause, undo, undo_cause })
+                Err(DeployError::Stuck(Box::new(Stuck { release, step, cause, undo, undo_cause })))
             }
             Some(Answer::Refused(refusal)) => Err(refusal.into()),
             _ => Err(DeployError::Ended),

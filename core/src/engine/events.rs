@@ -37,7 +37,9 @@ impl EventHub {
         });
     }
 
+    /// A place that is not reached yet is one of an earlier engine: reading goes on at the end of this one's log.
     pub(super) fn cursor(&self, after: Seq) -> EventCursor {
+        let after = after.min(self.with(|log| log.last()));
         EventCursor { hub: self.clone(), newest: self.newest.subscribe(), after }
     }
 

@@ -30,7 +30,7 @@ use error::FromAnswer;
 use events::EventHub;
 use status::Published;
 
-pub use error::{DeployError, EngineStartError, RestartError, StopError};
+pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
 pub use release::{Deployed, Release, ShutdownReport};
 pub use status::{

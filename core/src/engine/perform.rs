@@ -91,7 +91,7 @@ impl Performer {
             Action::ReturnPorts(ports) => ports.iter().for_each(|port| drop(self.leases.remove(port))),
             Action::Start { key, run, reason } => self.start(key, &run, reason),
             Action::Redefine { key, run } => {
-                self.supervised(key, |supervisor| supervisor.replace_spec((*run).clone()))
+                self.supervised(key, |supervisor| supervisor.replace_spec((*run).clone()));
             }
             Action::ConfirmReady(key) => self.supervised(key, Supervisor::confirm_ready),
             Action::ForbidRestarts(key) => self.supervised(key, |supervisor| supervisor.set_restarts(false)),

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::exit::{Exit, Signal};
-use crate::id::{Generation, InstanceId, InstanceKey, ProcessId, ReleaseId, Revision};
+use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
-use crate::report::{OutputLine, ProcessState};
+use crate::report::{OutputLine, ProcessState, StartReason};
 use crate::rollout::{Instance, Owner, Release, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
@@ -291,10 +291,10 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         exit_code: exit.map(Exit::code),
         exit_signal: exit.map(Exit::signal),
         id: instance.id.clone(),
-        last_start_reason: instance.last_reason.map(|reason| reason.as_str()),
+        last_start_reason: instance.last_reason.map(StartReason::as_str),
         logs: output.iter().flat_map(Output::lines).map(log_line).collect(),
         memory_restarts: 0,
-        pid: state.pid().map(|pid| pid.get()),
+        pid: state.pid().map(Pid::get),
         restarts: instance.restarts,
         started_at: instance.started_at.map(|at| epoch.wall(at)),
         state: state.as_str(),

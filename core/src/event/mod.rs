@@ -140,7 +140,7 @@ pub enum Event {
         /// The process.
         process: InstanceId,
     },
-    /// A command was answered with an error.
+    /// A command that came in by a door was answered with an error. The door records it.
     CommandFailed {
         /// The error.
         error: String,

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
+
+use crate::clock;
 
 use super::clients::Client;
 
@@ -52,7 +54,7 @@ impl ClientIo {
     /// What can be sent shows that the client may be there.
     fn wrote(&mut self, result: &Poll<io::Result<usize>>) {
         if let (Some(timer), Poll::Ready(Ok(1..))) = (&mut self.half_closed, result) {
-            timer.as_mut().reset(Instant::now() + self.half_close_timeout);
+            timer.as_mut().reset(clock::alarm(self.half_close_timeout));
         }
     }
 

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::threads::without_signals;
 
 use super::serve::serve_connection;
 use super::shared::{Phase, Worker};
@@ -83,22 +84,6 @@ pub(super) fn start(listener: &StdListener, workers: Vec<Arc<Worker>>) -> io::Re
         threads.push(WorkerThread { thread, ended });
     }
     Ok(threads)
-}
-
-/// Runs `action` with all signals blocked but those that tell of a bug in this very thread. The host's handlers run on
-/// the host's threads, and a client that is gone is an error of a write, not a SIGPIPE.
-fn without_signals<T>(action: impl FnOnce() -> T) -> T {
-    let mut blocked = SigSet::all();
-    for bug in [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL] {
-        blocked.remove(bug);
-    }
-    let mut before = SigSet::empty();
-    let changed = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&blocked), Some(&mut before)).is_ok();
-    let result = action();
-    if changed {
-        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
-    }
-    result
 }
 
 async fn run(listener: StdListener, worker: Arc<Worker>) {

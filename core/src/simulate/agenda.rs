@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::health::machine::ProbeOutcome;
 use crate::id::{Generation, InstanceKey, Pid};
+use crate::proxy::machine::DrainEvent;
 use crate::rollout::Input;
 use crate::supervisor::machine::HookEnd;
 use crate::time::Instant;
@@ -32,7 +33,7 @@ pub(super) enum Happening {
         lasting: Duration,
     },
     RequestEnds(u64),
-    DrainEnds(Generation),
+    Drained(Generation, DrainEvent),
     /// Nobody has asked for anything for a long time.
     MustBeSettled,
 }

@@ -117,7 +117,7 @@ impl Ledger {
     pub(super) fn told(&mut self, key: InstanceKey, change: &Change, now: Instant) {
         match change {
             Change::Started { reason: StartReason::Crash, .. } => {
-                self.restarts.entry(key).or_default().push(now)
+                self.restarts.entry(key).or_default().push(now);
             }
             Change::NotStarted { .. }
             | Change::Exited { then: AfterExit::Stays | AfterExit::LimitReached { .. }, .. } => {

@@ -15,7 +15,9 @@
 
 mod agenda;
 mod application;
+mod drain;
 mod invariant;
+mod lease;
 mod ledger;
 mod perform;
 mod play;
@@ -39,6 +41,8 @@ use crate::spec::Application;
 use crate::time::Instant;
 
 use agenda::{Agenda, Happening};
+use drain::Drain;
+use lease::Ports;
 use ledger::Ledger;
 use supervise::Supervised;
 use system::System;
@@ -72,16 +76,16 @@ pub struct Simulation {
     system: System,
     supervised: BTreeMap<InstanceKey, Supervised>,
     traffic: Traffic,
-    ports: BTreeMap<u16, Generation>,
+    ports: Ports,
     probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
-    drains: BTreeSet<Generation>,
+    drains: BTreeMap<Generation, Drain>,
     /// Releases whose drain is over.
-    drained: BTreeSet<Generation>,
+    have_drained: BTreeSet<Generation>,
     faults: BTreeMap<ReleaseId, Fault>,
     ledger: Ledger,
     story: Vec<String>,
     /// Sometimes the world hears of things much later.
-    news_are_slow: bool,
+    has_late_news: bool,
     broken: Option<Broken>,
     ops: u64,
     requests: u64,
@@ -102,14 +106,14 @@ impl Simulation {
             system: System::default(),
             supervised: BTreeMap::new(),
             traffic: Traffic::default(),
-            ports: BTreeMap::new(),
+            ports: Ports::default(),
             probes: BTreeMap::new(),
-            drains: BTreeSet::new(),
-            drained: BTreeSet::new(),
+            drains: BTreeMap::new(),
+            have_drained: BTreeSet::new(),
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Vec::new(),
-            news_are_slow: false,
+            has_late_news: false,
             broken: None,
             ops: 0,
             requests: 0,
@@ -216,7 +220,7 @@ impl Simulation {
             Happening::ProbeEnds(key, outcome) => self.ask_health(key, ProbeEvent::ProbeEnded(outcome)),
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
-            Happening::DrainEnds(generation) => self.drain_ends(generation),
+            Happening::Drained(generation, event) => self.drained(generation, event),
             Happening::MustBeSettled => self.broken = self.broken.take().or_else(|| self.is_settled()),
         }
     }

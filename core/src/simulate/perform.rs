@@ -1,25 +1,22 @@
 //! Carries out what the world wants, in the made-up world.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::event::Event;
-use crate::id::{Generation, InstanceKey, ProcessId};
-use crate::report::DrainReport;
-use crate::rollout::{Action, Failure, Input, Owner};
-use crate::spec::PortRange;
+use crate::id::{Generation, InstanceKey};
+use crate::proxy::machine::DrainEvent;
+use crate::rollout::{Action, Owner};
 use crate::supervisor::machine::Event as Asked;
 
 use super::Simulation;
 use super::agenda::Happening;
-use super::script::FaultKind;
 use super::traffic::Request;
 
 impl Simulation {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::LeasePorts { generation, wanted } => self.lease(generation, &wanted),
-            Action::ReturnPorts(ports) => self.ports.retain(|port, _| !ports.contains(port)),
+            Action::ReturnPorts(ports) => self.give_back(&ports),
             Action::Start { key, run, reason } => self.start_supervised(key, &run, reason),
             Action::Redefine { key, run } => self.drive(key, Asked::SetSpec(Box::new((*run).clone()))),
             Action::ConfirmReady(key) => self.drive(key, Asked::ConfirmReady),
@@ -42,35 +39,6 @@ impl Simulation {
         if let Event::RollbackStarted { release, .. } = event {
             self.check_rollback(release);
         }
-    }
-
-    fn lease(&mut self, generation: Generation, wanted: &[(ProcessId, PortRange)]) {
-        let release = self.world.releases().find(|release| release.generation == generation);
-        let fault = release.and_then(|release| self.faults.get(&release.id)).copied();
-        let is_taken = |id: &ProcessId| {
-            fault.is_some_and(|fault| {
-                fault.kind == FaultKind::PortTaken && fault.process.as_str() == id.as_str()
-            })
-        };
-        let mut leased = BTreeMap::new();
-        let mut result = Ok(());
-        for (id, range) in wanted {
-            match range.ports().find(|port| !self.ports.contains_key(port) && !is_taken(id)) {
-                Some(port) => {
-                    self.ports.insert(port, generation);
-                    leased.insert(id.clone(), port);
-                }
-                None => {
-                    result = Err(Failure::new("no_port", format!("no available port in {range} for {id}")))
-                }
-            }
-        }
-        if result.is_err() {
-            self.ports.retain(|port, _| !leased.values().any(|held| held == port));
-        }
-        let result = result.map(|()| leased);
-        let input = Input::PortsLeased { generation, result };
-        self.agenda.push(self.now + Duration::from_millis(2), Happening::Hear(Box::new(input)));
     }
 
     fn stop(&mut self, key: InstanceKey) {
@@ -110,35 +78,6 @@ impl Simulation {
         all.map(|(key, _)| key).find(|key| self.proxied_generation(*key) == Some(generation))
     }
 
-    fn drain(&mut self, generation: Generation, budget: Duration) {
-        self.check_drain(generation, budget);
-        self.drains.insert(generation);
-        let ends = if self.traffic.open_to(generation) == 0 { self.now } else { self.now + budget };
-        self.agenda.push(ends, Happening::DrainEnds(generation));
-    }
-
-    /// The budget is spent, or the last request is over.
-    pub(super) fn drain_ends(&mut self, generation: Generation) {
-        if !self.drains.remove(&generation) {
-            return;
-        }
-        self.drained.insert(generation);
-        let open_at_start = self.traffic.open_to(generation);
-        let (requests_cut, tunnels_cut) = self.traffic.end_all(generation);
-        self.traffic.cut += requests_cut + tunnels_cut;
-        let report = DrainReport { open_at_start, requests_cut, tunnels_cut, took: Duration::ZERO };
-        self.agenda.push(self.now, Happening::Hear(Box::new(Input::Drained { generation, report })));
-    }
-
-    fn end_traffic(&mut self, generation: Generation) {
-        self.drains.remove(&generation);
-        let (requests, tunnels) = self.traffic.end_all(generation);
-        self.traffic.stopped += requests + tunnels;
-        if requests + tunnels > 0 && !self.ledger.may_lose_requests() {
-            self.ledger.lost = Some(format!("{requests} requests and {tunnels} tunnels were cut uncounted"));
-        }
-    }
-
     pub(super) fn request_arrives(&mut self, is_tunnel: bool, lasting: Duration) {
         self.traffic.accepted += 1;
         let target = self.traffic.target;
@@ -156,8 +95,8 @@ impl Simulation {
     pub(super) fn request_ends(&mut self, request: u64) {
         let Some(request) = self.traffic.open.remove(&request) else { return };
         self.traffic.answered += 1;
-        if self.traffic.open_to(request.generation) == 0 && self.drains.contains(&request.generation) {
-            self.agenda.push(self.now, Happening::DrainEnds(request.generation));
+        if self.traffic.open_to(request.generation) == 0 && self.drains.contains_key(&request.generation) {
+            self.agenda.push(self.now, Happening::Drained(request.generation, DrainEvent::Empty));
         }
     }
 
@@ -166,8 +105,8 @@ impl Simulation {
         let Some(generation) = self.proxied_generation(key) else { return };
         let (requests, tunnels) = self.traffic.end_all(generation);
         self.traffic.answered_by_proxy += requests + tunnels;
-        if self.drains.contains(&generation) {
-            self.agenda.push(self.now, Happening::DrainEnds(generation));
+        if self.drains.contains_key(&generation) {
+            self.agenda.push(self.now, Happening::Drained(generation, DrainEvent::Empty));
         }
     }
 }

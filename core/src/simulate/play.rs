@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::exit::Exit;
 use crate::id::ReleaseId;
 use crate::rollout::{Command, RestartSelection, RollbackTo};
+use crate::spec::Application;
 use crate::time::Instant;
 
 use super::agenda::Happening;
@@ -23,6 +24,8 @@ pub struct Play {
     pub requests: u64,
     /// How often traffic moved.
     pub switches: usize,
+    /// How many things happened, one after the other.
+    pub turns: u32,
 }
 
 /// How long the last processes may take to end after the shutdown.
@@ -35,27 +38,40 @@ impl Simulation {
     /// Plays a script to its end, and then shuts down.
     #[must_use]
     pub fn play(script: &Script) -> Play {
-        let mut sim = Self::new(application::standard(script.variant), script.seed);
-        sim.news_are_slow = sim.chance((3, 3), 2) == 0;
-        let last = script.acts.iter().map(|act| act.at).max().unwrap_or_default();
-        for act in &script.acts {
-            sim.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
-        }
-        // Long enough after the last act for most things to have settled, not for all.
-        let rest = Duration::from_millis(sim.chance((1, 1), 60_000));
+        let sim = Self::new(application::standard(script.variant), script.seed);
         let settles = sim.chance((2, 2), 2) == 0;
-        let end = Instant::ORIGIN + last + if settles { SETTLED_AFTER } else { rest };
-        if settles {
-            sim.agenda.push(end, Happening::MustBeSettled);
-        }
-        sim.agenda.push(end, Happening::Act(What::Shutdown));
-        sim.run_to_the_end(end + AFTERMATH);
-        let violation = sim.broken.take().or_else(|| sim.is_clean());
-        let switches = sim.story.iter().filter(|line| line.contains("traffic points at Some")).count();
-        Play { violation, story: sim.story, requests: sim.traffic.accepted, switches }
+        sim.play_out(script, settles)
     }
 
-    fn run_to_the_end(&mut self, end: Instant) {
+    /// Plays a script with another application than the standard one.
+    ///
+    /// Its faults and crashes happen to processes of the standard names; and what it does to end has to be over
+    /// within two minutes, for else it is taken to be left behind.
+    #[must_use]
+    pub fn play_with(application: Application, script: &Script) -> Play {
+        Self::new(application, script.seed).play_out(script, false)
+    }
+
+    fn play_out(mut self, script: &Script, settles: bool) -> Play {
+        self.has_late_news = script.variant.late_news;
+        let last = script.acts.iter().map(|act| act.at).max().unwrap_or_default();
+        for act in &script.acts {
+            self.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
+        }
+        // Long enough after the last act for most things to have settled, not for all.
+        let rest = Duration::from_millis(self.chance((1, 1), 60_000));
+        let end = Instant::ORIGIN + last + if settles { SETTLED_AFTER } else { rest };
+        if settles {
+            self.agenda.push(end, Happening::MustBeSettled);
+        }
+        self.agenda.push(end, Happening::Act(What::Shutdown));
+        let turns = self.run_to_the_end(end + AFTERMATH);
+        let violation = self.broken.take().or_else(|| self.is_clean());
+        let switches = self.story.iter().filter(|line| line.contains("traffic points at Some")).count();
+        Play { violation, story: self.story, requests: self.traffic.accepted, switches, turns }
+    }
+
+    fn run_to_the_end(&mut self, end: Instant) -> u32 {
         let mut turns = 0;
         while self.broken.is_none() && self.now < end && self.turn() {
             turns += 1;
@@ -64,6 +80,7 @@ impl Simulation {
                 self.broken = Some(Broken { invariant: "nothing runs in circles", what });
             }
         }
+        turns
     }
 
     pub(super) fn act(&mut self, what: What) {

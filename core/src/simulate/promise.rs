@@ -27,7 +27,7 @@ fn what_lives_is_known(sim: &Simulation) -> Option<String> {
 }
 
 fn what_lives_has_its_port(sim: &Simulation) -> Option<String> {
-    let is_given_back = |port: u16| !sim.ports.contains_key(&port);
+    let is_given_back = |port: u16| !sim.ports.leased.contains_key(&port);
     let (_, group) = sim.system.living().find(|(_, group)| group.port.is_some_and(is_given_back))?;
     Some(format!("{} lives, and its port {:?} was given back", group.id, group.port))
 }
@@ -139,7 +139,7 @@ impl Simulation {
         else {
             return;
         };
-        let drains = !self.drained.contains(&generation) && !process.non_blocking_drain;
+        let drains = !self.have_drained.contains(&generation) && !process.non_blocking_drain;
         let goes_on = |web: InstanceKey| {
             self.is_alive(web) && self.world.instance(web).is_some_and(|web| web.survivors == 0)
         };

@@ -111,7 +111,7 @@ impl Simulation {
     fn run_hook(&mut self, key: InstanceKey, time_limit: Duration) {
         let takes = Duration::from_millis(self.chance((key.0, 77), 3_000));
         let end = match takes < time_limit {
-            true => HookEnd::Exited(Exit::Code(i32::from(takes.as_millis() % 7 == 0))),
+            true => HookEnd::Exited(Exit::Code(i32::from(takes.as_millis().is_multiple_of(7)))),
             false => HookEnd::TimedOut,
         };
         self.agenda.push(self.now + takes.min(time_limit), Happening::HookEnds(key, end));
@@ -174,8 +174,8 @@ impl Simulation {
     /// The world hears a little later, but in order.
     fn told(&mut self, key: InstanceKey, change: Change) {
         let chance = self.chance((key.0, self.agenda_salt()), 1_000);
-        let slow = self.news_are_slow && chance < 250;
-        let delay = Duration::from_millis(if slow { chance * 2 } else { chance % 3 });
+        let is_late = self.has_late_news && chance < 250;
+        let delay = Duration::from_millis(if is_late { chance * 2 } else { chance % 3 });
         self.ledger.told(key, &change, self.now);
         self.check_change(key, &change);
         let Some(supervised) = self.supervised.get_mut(&key) else { return };

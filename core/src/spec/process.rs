@@ -37,7 +37,8 @@ pub struct ProcessSpec {
     pub replicas: u32,
     /// What follows when it exits unasked.
     pub restart: RestartPolicy,
-    /// How long it must have run to count as started. Default 250 ms for a singleton, else none.
+    /// How long it must have run to count as started. Default 1 s for a singleton, else none: an
+    /// interpreter may need most of that to find out that it cannot run.
     ///
     /// A singleton is started after the switch and has no health check: this is what notices one that cannot run.
     pub min_uptime: Duration,

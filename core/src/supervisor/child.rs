@@ -26,16 +26,19 @@ use super::spawn;
 /// How long a child that is dropped may take to die of SIGKILL before it is left to the host as a zombie.
 const DROP_TIMEOUT_MS: u16 = 100;
 
-/// How often, and how far apart, the kernel is asked for the exit of a child that somebody else is just reaping.
-const REAPED_TRIES: u32 = 20;
-const REAPED_TRY_DELAY: Duration = Duration::from_millis(1);
+/// How often, and how far apart, the kernel is asked for the exit of a child that somebody else is just reaping, and
+/// how often it may say that there is no such child.
+const REAPING_TRIES: u32 = 1000;
+const REAPING_TRY_DELAY: Duration = Duration::from_millis(1);
+const FORGOTTEN_TRIES: u32 = 3;
 
 /// A process and the descriptor that tells of its end. Dropping it kills it with its group, and reaps it.
 #[derive(Debug)]
 pub(super) struct RawChild {
     pid: Pid,
     /// `None` when somebody else had reaped it before it could be opened.
-    pinned: Option<(Arc<OwnedFd>, Group)>,
+    pidfd: Option<Arc<OwnedFd>>,
+    group: Group,
     reaped: bool,
     pub(super) pipes: Option<Pipes>,
 }
@@ -72,16 +75,16 @@ impl RawChild {
                 (Some(Pipes { stdout, stderr }), spawn::spawn(&prepared.image, Some(writers)).map_err(fail)?)
             }
         };
-        let pinned = pin(pid).map_err(|error| {
+        let (pidfd, identity) = pin(pid).map_err(|error| {
             // Without the descriptor nobody would hear of its end, so it may not live.
             kill_unpinned(pid);
             fail(error)
         })?;
-        Ok(Self { pid, pinned, reaped: false, pipes })
+        Ok(Self { pid, pidfd, group: Group::of(identity), reaped: false, pipes })
     }
 
     fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pinned.as_ref().map(|(pidfd, _)| pidfd.as_fd())
+        self.pidfd.as_ref().map(|pidfd| pidfd.as_fd())
     }
 
     /// How it ended, leaving it a zombie, so that its number stays its own.
@@ -97,12 +100,10 @@ impl RawChild {
 
 impl Drop for RawChild {
     fn drop(&mut self) {
-        if self.reap() {
+        if self.reaped {
             return;
         }
-        if let Some((_, group)) = &self.pinned {
-            group.signal(Signal::KILL);
-        }
+        self.group.signal(Signal::KILL);
         if let Some(pidfd) = self.pidfd() {
             let _ended_or_not =
                 poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], PollTimeout::from(DROP_TIMEOUT_MS));
@@ -132,22 +133,31 @@ fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     }
 }
 
-fn pin(pid: Pid) -> io::Result<Option<(Arc<OwnedFd>, Group)>> {
+fn pin(pid: Pid) -> io::Result<(Option<Arc<OwnedFd>>, Identity)> {
+    let gone = (None, Identity::gone(pid));
     let pidfd = match spawn::pidfd_open(pid) {
         Ok(pidfd) => pidfd,
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(gone),
         Err(error) => return Err(error),
     };
     // Somebody else may have reaped it, and the number may be another process's by now: ours leads its session.
-    let ours =
-        Stat::of(pid.get()).filter(|stat| stat.session == pid.get() && stat.parent == std::process::id());
-    Ok(ours.and_then(|_| Identity::of(pid)).map(|identity| (Arc::new(pidfd), Group::of(identity))))
+    let is_ours = |stat: &Stat| stat.session == pid.get() && stat.parent == std::process::id();
+    match Stat::of(pid.get()).filter(is_ours) {
+        Some(stat) => Ok((Some(Arc::new(pidfd)), Identity::new(pid, &stat))),
+        None => Ok(gone),
+    }
 }
 
+#[expect(clippy::disallowed_methods, reason = "without a pidfd there is no event to wait for; it is bounded")]
 fn kill_unpinned(pid: Pid) {
-    if let Some(identity) = Identity::of(pid) {
-        Group::of(identity).signal(Signal::KILL);
-        let _reaped_or_not = waitid(Id::Pid(nix::unistd::Pid::from_raw(pid.as_raw())), WaitPidFlag::WEXITED);
+    let Some(identity) = Identity::of(pid) else { return };
+    Group::of(identity).signal(Signal::KILL);
+    for _ in 0..DROP_TIMEOUT_MS {
+        let number = nix::unistd::Pid::from_raw(pid.as_raw());
+        match waitid(Id::Pid(number), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
+            _ => return,
+        }
     }
 }
 
@@ -183,8 +193,8 @@ pub(super) struct Child {
 impl Child {
     /// Registers the child with the runtime.
     pub(super) fn new(raw: RawChild) -> io::Result<Self> {
-        let ended = match &raw.pinned {
-            Some((pidfd, _)) => Some(spawn::listen(Arc::clone(pidfd))?),
+        let ended = match &raw.pidfd {
+            Some(pidfd) => Some(spawn::listen(Arc::clone(pidfd))?),
             None => None,
         };
         Ok(Self { raw, ended })
@@ -195,9 +205,9 @@ impl Child {
         self.raw.pid
     }
 
-    /// Everything it started; `None` when nothing is known but that it ended.
-    pub(super) fn group(&self) -> Option<Group> {
-        self.raw.pinned.as_ref().map(|(_, group)| *group)
+    /// Everything it started.
+    pub(super) fn group(&self) -> Group {
+        self.raw.group
     }
 
     /// Waits for its end, and leaves it a zombie. Cancel safe; after its end always the same answer.
@@ -221,15 +231,19 @@ impl Child {
 }
 
 async fn exit_of_reaped(pidfd: BorrowedFd<'_>) -> Exit {
-    for _ in 0..REAPED_TRIES {
+    let mut forgotten = 0;
+    for _ in 0..REAPING_TRIES {
         match spawn::exit_of_reaped(pidfd) {
             Ok(Some(exit)) => return exit,
-            // ESRCH: an older kernel that forgets, or a newer one that is not done yet.
+            // It is still being reaped, by a thread that may have to wait for a processor.
             Ok(None) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+            // An older kernel has forgotten. Or a newer one was asked in between: it knows the next time.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) && forgotten < FORGOTTEN_TRIES => {
+                forgotten += 1;
+            }
             Err(_) => return Exit::Unknown,
         }
-        tokio::time::sleep(REAPED_TRY_DELAY).await;
+        tokio::time::sleep(REAPING_TRY_DELAY).await;
     }
     Exit::Unknown
 }

@@ -31,9 +31,7 @@ pub(super) async fn run(spec: RunSpec, command: String, pid: Pid, time_limit: Du
         Ok(exit) => HookEnd::Exited(exit),
         Err(_) => HookEnd::TimedOut,
     };
-    if let Some(group) = child.group() {
-        group.signal(Signal::KILL);
-    }
+    child.group().signal(Signal::KILL);
     let _exit = tokio::time::timeout(REAP_TIMEOUT, child.exited()).await;
     child.reap();
     end

@@ -46,7 +46,8 @@ impl Stat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) pid: Pid,
-    start_time: u64,
+    /// `None`: it was gone before anybody could look.
+    start_time: Option<u64>,
 }
 
 /// What has become of a process.
@@ -63,7 +64,17 @@ pub(super) enum Presence {
 impl Identity {
     /// Of the process that has this pid now.
     pub(super) fn of(pid: Pid) -> Option<Self> {
-        Stat::of(pid.get()).map(|stat| Self { pid, start_time: stat.start_time })
+        Stat::of(pid.get()).map(|stat| Self::new(pid, &stat))
+    }
+
+    /// Of the process that had this pid when this was read.
+    pub(super) fn new(pid: Pid, stat: &Stat) -> Self {
+        Self { pid, start_time: Some(stat.start_time) }
+    }
+
+    /// Of a process that is known to be gone.
+    pub(super) fn gone(pid: Pid) -> Self {
+        Self { pid, start_time: None }
     }
 
     /// Whether it is still there.
@@ -74,7 +85,7 @@ impl Identity {
     fn judge(self, now: Option<Stat>) -> Presence {
         match now {
             None => Presence::Gone,
-            Some(stat) if stat.start_time == self.start_time => Presence::There,
+            Some(stat) if Some(stat.start_time) == self.start_time => Presence::There,
             Some(_) => Presence::Replaced,
         }
     }
@@ -126,8 +137,10 @@ mod tests {
         let me = Pid::new(std::process::id()).expect("a pid");
         let identity = Identity::of(me).expect("I am there");
         assert_eq!(identity.presence(), Presence::There);
-        let other = Identity { start_time: identity.start_time + 1, ..identity };
+        let later = identity.start_time.map(|time| time + 1);
+        let other = Identity { start_time: later, ..identity };
         assert_eq!(other.presence(), Presence::Replaced);
         assert_eq!(identity.judge(None), Presence::Gone);
+        assert_eq!(Identity::gone(me).presence(), Presence::Replaced);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Alarm, sleep_until};
 
+use crate::clock;
 use crate::exit::{Exit, Signal};
 use crate::id::Pid;
 
@@ -70,9 +71,7 @@ impl Running {
 
     /// Sends a signal to the whole group.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(group) = self.child.group() {
-            group.signal(signal);
-        }
+        self.child.group().signal(signal);
     }
 
     /// Sends SIGKILL to the group, and from now on, at every look, to what has strayed from it.
@@ -95,7 +94,7 @@ impl Running {
             tokio::select! {
                 biased;
                 exit = self.child.exited(), if matches!(self.phase, Phase::Lives) => {
-                    self.phase = Phase::Ending { exit, until: Alarm::now() + OUTPUT_GRACE };
+                    self.phase = Phase::Ending { exit, until: clock::alarm(OUTPUT_GRACE) };
                 }
                 exit = last_lines(&mut self.readers, &self.phase), if self.is_ending() => {
                     self.phase = Phase::Ended;
@@ -148,7 +147,7 @@ async fn last_lines(readers: &mut Option<Readers>, phase: &Phase) -> Exit {
 /// Looks at a group again and again, on the blocking pool, since it reads all of `/proc`.
 #[derive(Debug)]
 struct Look {
-    group: Option<Group>,
+    group: Group,
     kills_strays: bool,
     next_at: Alarm,
     interval: Duration,
@@ -156,11 +155,11 @@ struct Look {
 }
 
 impl Look {
-    fn new(group: Option<Group>) -> Self {
+    fn new(group: Group) -> Self {
         Self {
             group,
             kills_strays: false,
-            next_at: Alarm::now(),
+            next_at: clock::alarm(Duration::ZERO),
             interval: LOOK_INTERVAL_MIN,
             under_way: None,
         }
@@ -168,7 +167,7 @@ impl Look {
 
     fn kill(&mut self) {
         self.kills_strays = true;
-        self.next_at = Alarm::now();
+        self.next_at = clock::alarm(Duration::ZERO);
         self.interval = LOOK_INTERVAL_MIN;
     }
 
@@ -186,15 +185,13 @@ impl Look {
         // A look that failed saw nobody leave.
         let count = look.await.unwrap_or(usize::MAX);
         self.under_way = None;
-        self.next_at = Alarm::now() + self.interval;
+        self.next_at = clock::alarm(self.interval);
         self.interval = (self.interval * 2).min(LOOK_INTERVAL_MAX);
         count
     }
 }
 
-fn look_at(group: Option<Group>, kills_strays: bool) -> usize {
-    // Nothing is known of it, so nothing can be said of its members.
-    let Some(group) = group else { return 0 };
+fn look_at(group: Group, kills_strays: bool) -> usize {
     if kills_strays {
         group.kill_strays();
     }

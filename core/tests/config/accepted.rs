@@ -103,7 +103,7 @@ fn every_field_is_read() {
     assert_eq!(worker.stop.drain_timeout, Duration::from_millis(700));
     assert_eq!((worker.restart.max_restarts(), worker.restart.window()), (Some(2), Duration::from_secs(60)));
 
-    assert_eq!((cron.policy, cron.min_uptime), (ProcessPolicy::Singleton, Duration::from_millis(250)));
+    assert_eq!((cron.policy, cron.min_uptime), (ProcessPolicy::Singleton, Duration::from_secs(1)));
     assert_eq!(cron.stop.with, StopWith::Run("s".to_owned()));
     assert!(cable.is_handoff_service());
     assert_eq!((cable.min_uptime, &cable.health), (Duration::from_millis(10), &None));

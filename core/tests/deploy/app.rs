@@ -1,4 +1,5 @@
 //! A real application for the tests of the engine: this test program itself, started again with `TEST_APP` set.
+#![expect(clippy::disallowed_methods, reason = "this is an application that hangs and exits")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +18,7 @@ fn serves_when_asked() {
     let Ok(mode) = std::env::var("TEST_APP") else { return };
     match mode.as_str() {
         "crash" => {
-            eprintln!("AUTH_SECRET missing");
+            let _ = writeln!(std::io::stderr(), "AUTH_SECRET missing");
             std::process::exit(1);
         }
         "serve" | "error" | "mute" => serve(&mode),

@@ -40,6 +40,7 @@ impl Shop {
         config["processes"][0]["port"] = json!(0);
         config["processes"][0]["health"] = json!({ "path": "/ping", "timeoutMs": 10_000, "intervalMs": 20 });
         config["processes"][1]["replicas"] = json!(2);
+        config["processes"][2]["minUptimeMs"] = json!(250);
         change(&mut config);
         let config = Config::from_json(&config.to_string()).expect("the config is valid");
         Self { engine: Engine::start(config).await.expect("the engine starts"), releases }

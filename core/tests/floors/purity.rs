@@ -5,7 +5,7 @@ use super::paths::Path;
 use super::table::is_pure_room;
 
 /// A path that pure code may not name, and what to do instead.
-const BANNED: [(&str, &str); 22] = [
+const BANNED: [(&str, &str); 23] = [
     ("tokio", "a hand awaits, a machine says when to come back"),
     ("hyper", "a hand talks HTTP"),
     ("hyper_util", "a hand talks HTTP"),
@@ -28,6 +28,7 @@ const BANNED: [(&str, &str); 22] = [
     ("std::collections::HashMap", "its order is random: use BTreeMap"),
     ("std::collections::HashSet", "its order is random: use BTreeSet"),
     ("crate::clock", "take the time as an argument"),
+    ("crate::threads", "a hand runs"),
 ];
 
 /// Below a banned path, but plain values.

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Show what happened.
     Events(EventsArgs),
+    /// Releases replace each other under load, and nothing is lost: no config, nothing to install.
+    Demo(demo::DemoArgs),
     /// The sample application of the demo.
     #[command(hide = true)]
     SampleApp(demo::SampleArgs),
@@ -116,10 +118,10 @@ pub(crate) struct EnsureArgs {
 /// How a daemon is started in the background.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
-    /// Where its output goes [default: /tmp/rollbridge-<application>.log].
+    /// Where its output goes [default: `/tmp/rollbridge-<application>.log`].
     #[arg(long, value_name = "path")]
     pub(crate) daemon_log_path: Option<PathBuf>,
-    /// Where its pid goes [default: /tmp/rollbridge-<application>.pid].
+    /// Where its pid goes [default: `/tmp/rollbridge-<application>.pid`].
     #[arg(long, value_name = "path")]
     pub(crate) daemon_pid_path: Option<PathBuf>,
     /// Accepted and ignored: one file needs no copy of its runtime.

@@ -19,7 +19,8 @@ fn shell_below(heading: &str) -> String {
 fn with_free_ports(script: &str) -> String {
     let ports = ["8182", "8183"];
     let free = ports.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let numbers = free.each_ref().map(|listener| listener.local_addr().expect("it is bound").port().to_string());
+    let numbers =
+        free.each_ref().map(|listener| listener.local_addr().expect("it is bound").port().to_string());
     let mut script = script.to_owned();
     for (port, free) in ports.iter().zip(&numbers) {
         for (before, after) in [("\"port\": ", " }"), ("port = ", "\n"), ("127.0.0.1:", "/")] {
@@ -36,11 +37,17 @@ fn run(script: &str, directory: &Path, application: &str) -> Output {
     // The socket's default place is shared by the whole machine: these tests get names of their own.
     let own = format!("{}-{}\"", application.trim_end_matches('"'), std::process::id());
     let script = with_free_ports(script).replace(application, &own);
-    Command::new("sh").args(["-euc", &script]).env("PATH", path).current_dir(directory).output().expect("a shell")
+    Command::new("sh")
+        .args(["-euc", &script])
+        .env("PATH", path)
+        .current_dir(directory)
+        .output()
+        .expect("a shell")
 }
 
 fn said(output: &Output) -> String {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{text}");
     text
 }

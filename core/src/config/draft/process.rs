@@ -96,7 +96,7 @@ fn read_section(mut process: Section<'_>, inherited: &Inherited, notes: &mut Not
 /// A singleton has no health check and starts after the switch, so it has to stay a moment to count as started.
 fn min_uptime_of(policy: ProcessPolicy) -> Duration {
     match policy {
-        ProcessPolicy::Singleton => Duration::from_millis(250),
+        ProcessPolicy::Singleton => Duration::from_secs(1),
         ProcessPolicy::Proxied | ProcessPolicy::Companion | ProcessPolicy::Service => Duration::ZERO,
     }
 }

@@ -12,6 +12,7 @@ mod restart;
 mod retire;
 mod rollout;
 mod shutdown;
+mod singleton;
 mod startup;
 mod steps;
 mod stop;
@@ -140,7 +141,6 @@ impl World {
     }
 
     fn refuse(&mut self, op: OpId, refusal: Refusal) {
-        self.record(Event::CommandFailed { error: refusal.to_string() });
         self.answer(op, Answer::Refused(refusal));
     }
 

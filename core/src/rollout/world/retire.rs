@@ -58,10 +58,10 @@ impl World {
 
     /// The requests of a release are over, or were cut.
     pub(super) fn drained(&mut self, generation: Generation, report: DrainReport, now: Instant) {
-        if report.requests_cut + report.tunnels_cut > 0 {
-            if let Some(release) = self.releases.get(&generation).map(|release| release.id.clone()) {
-                self.record(Event::TrafficCut { release, report });
-            }
+        if report.requests_cut + report.tunnels_cut > 0
+            && let Some(release) = self.releases.get(&generation).map(|release| release.id.clone())
+        {
+            self.record(Event::TrafficCut { release, report });
         }
         if self.undo_drained(generation) {
             return;

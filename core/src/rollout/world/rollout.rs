@@ -317,6 +317,5 @@ impl World {
 
     fn record_failure(&mut self, release: &ReleaseId, cause: &Failure) {
         self.record(Event::DeployFailed { release: release.clone(), error: cause.to_string() });
-        self.record(Event::CommandFailed { error: cause.to_string() });
     }
 }

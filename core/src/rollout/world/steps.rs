@@ -14,8 +14,8 @@ use crate::step::Step;
 use crate::time::Instant;
 
 use super::operation::Operation;
-use super::release::{ReleaseState, survivors_failure};
-use super::rollout::{Definition, Displaced, Progress, Rollout, WaitsFor};
+use super::release::ReleaseState;
+use super::rollout::{Definition, Progress, Rollout, WaitsFor};
 use super::{Owner, Service, World};
 
 impl World {
@@ -110,7 +110,7 @@ impl World {
         self.start_new(generation, id, Owner::Release(generation), |_, _| {})
     }
 
-    fn start_new(
+    pub(super) fn start_new(
         &mut self,
         generation: Generation,
         id: &InstanceId,
@@ -216,46 +216,6 @@ impl World {
             (generation, release.application.proxy.upstream_host.clone(), port)
         });
         self.actions.push(Action::Switch(target));
-    }
-
-    /// The old instance goes completely before the new one comes (compat C-120).
-    fn replace_singleton(&mut self, rollout: &mut Rollout, id: &ProcessId) -> Progress {
-        let old = self.singletons.get(id).copied();
-        let displaced = old.and_then(|key| {
-            let was_kept_up = self.instances.get(&key)?.is_kept_up();
-            Some(Displaced { key, was_kept_up })
-        });
-        rollout.displaced.insert(id.clone(), displaced);
-        match displaced {
-            Some(Displaced { key, .. }) if self.stop_instance(key) => {
-                Progress::Waits(WaitsFor::OldSingleton(id.clone(), key))
-            }
-            Some(_) | None => self.start_singleton(rollout.generation, id),
-        }
-    }
-
-    pub(super) fn old_singleton_told(
-        &mut self,
-        rollout: &Rollout,
-        id: &ProcessId,
-        change: &Change,
-    ) -> Option<Progress> {
-        match change {
-            Change::Stopped(report) if report.is_clean() => {
-                Some(self.start_singleton(rollout.generation, id))
-            }
-            Change::Stopped(report) => Some(Progress::Fails(survivors_failure(id, report.survivors))),
-            _ => None,
-        }
-    }
-
-    fn start_singleton(&mut self, generation: Generation, id: &ProcessId) -> Progress {
-        let instance = InstanceId::only(id.clone());
-        self.start_new(generation, &instance, Owner::Singleton, |world, key| {
-            world.singletons.insert(id.clone(), key);
-            let port = world.release_mut(generation).leased.remove(id);
-            world.instances.entry(key).and_modify(|instance| instance.leased = port);
-        })
     }
 
     /// The next restart of each persistent service runs what the new release says (compat C-119).

@@ -206,7 +206,6 @@ fn a_failed_start_describes_every_process_before_and_after_its_end() {
             process,
             process,
             "deploy failed",
-            "command failed"
         ]
     );
     let states = stage.events.iter().filter_map(|event| match event {

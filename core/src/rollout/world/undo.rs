@@ -1,8 +1,8 @@
 //! The undos of a rollout, one function each. Each copes with a step that was only half done, or not begun.
 
 use crate::event::Event;
-use crate::id::{Generation, InstanceId, InstanceKey, ProcessId};
-use crate::report::{Change, StartReason};
+use crate::id::{InstanceId, InstanceKey, ProcessId};
+use crate::report::Change;
 use crate::rollout::Failure;
 use crate::rollout::command::Action;
 use crate::step::Undo;
@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 use super::World;
 use super::release::{ReleaseState, survivors_failure};
-use super::rollout::{Displaced, Progress, Rollout, WaitsFor};
+use super::rollout::{Progress, Rollout, WaitsFor};
 
 impl World {
     pub(super) fn begin_undo(&mut self, rollout: &mut Rollout, undo: &Undo, now: Instant) -> Progress {
@@ -87,60 +87,6 @@ impl World {
         let budget = self.application.proxy.drain_timeout;
         self.actions.push(Action::Drain { generation, budget });
         Progress::Waits(WaitsFor::Drained(generation))
-    }
-
-    fn restore_singleton(&mut self, rollout: &Rollout, id: &ProcessId) -> Progress {
-        let Some(displaced) = rollout.displaced.get(id) else { return Progress::Done };
-        let current = self.singletons.get(id).copied();
-        match current.filter(|key| displaced.is_none_or(|displaced| displaced.key != *key)) {
-            Some(new) if self.stop_instance(new) => Progress::Waits(WaitsFor::NewSingleton(id.clone(), new)),
-            Some(_) => self.put_displaced_back(rollout, id),
-            None => self.restart_displaced(*displaced),
-        }
-    }
-
-    pub(super) fn new_singleton_told(
-        &mut self,
-        rollout: &Rollout,
-        id: &ProcessId,
-        change: &Change,
-    ) -> Option<Progress> {
-        let Change::Stopped(report) = change else { return None };
-        if !report.is_clean() {
-            return Some(Progress::Fails(survivors_failure(id, report.survivors)));
-        }
-        Some(self.put_displaced_back(rollout, id))
-    }
-
-    fn put_displaced_back(&mut self, rollout: &Rollout, id: &ProcessId) -> Progress {
-        let displaced = rollout.displaced.get(id).copied().flatten();
-        let new = match displaced {
-            Some(old) => self.singletons.insert(id.clone(), old.key),
-            None => self.singletons.remove(id),
-        };
-        if let Some(new) = new {
-            self.take_port_back(rollout.generation, id, new);
-            self.forget_instance(new);
-        }
-        self.restart_displaced(displaced)
-    }
-
-    fn take_port_back(&mut self, generation: Generation, id: &ProcessId, singleton: InstanceKey) {
-        let port = self.instances.get_mut(&singleton).and_then(|instance| instance.leased.take());
-        self.release_mut(generation).leased.extend(port.map(|port| (id.clone(), port)));
-    }
-
-    fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {
-        match displaced {
-            Some(Displaced { key, was_kept_up: true }) => {
-                if let Some(old) = self.instances.get(&key).filter(|old| old.survivors > 0) {
-                    return Progress::Fails(survivors_failure(&old.id, old.survivors));
-                }
-                self.start(key, StartReason::Deploy);
-                Progress::Waits(WaitsFor::Started(key))
-            }
-            Some(_) | None => Progress::Done,
-        }
     }
 
     fn restore_services(&mut self, rollout: &mut Rollout) -> Progress {

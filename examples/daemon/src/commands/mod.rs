@@ -36,6 +36,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Demo(args) => return demo::run(&args),
         Command::SampleApp(args) => return demo::sample_app(&args),
         Command::Load(args) => return demo::load_command(&args),
     })

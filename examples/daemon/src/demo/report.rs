@@ -49,10 +49,8 @@ pub(crate) fn switches(switches: &[Switch]) -> String {
     table.set_header(["act", "outcome", "took ms", "longest gap ms"]);
     for switch in switches {
         let gap = switch.longest_gap.map_or_else(|| "-".to_owned(), ms);
-        row(&mut table, &switch.act, [switch.outcome.clone()].into_iter(), ms(switch.took));
-        if let Some(row) = table.row_mut(table.row_count() - 1) {
-            row.add_cell(number(gap));
-        }
+        let words = [&switch.act, &switch.outcome].map(Cell::new);
+        table.add_row(words.into_iter().chain([ms(switch.took), gap].map(number)));
     }
     table.to_string()
 }

@@ -47,16 +47,20 @@ pub(crate) enum Mode {
     /// Accepts connections and never answers.
     HangOnAccept,
     /// Answers everything with 500.
+    #[value(name = "answers-500")]
     Answers500,
     /// The web works, the scheduler exits at boot.
     SingletonFails,
 }
 
 impl Mode {
-    fn here() -> Self {
+    fn here() -> Result<Self, String> {
         let text =
             std::env::var("SAMPLE_MODE").or_else(|_| std::fs::read_to_string("mode")).unwrap_or_default();
-        <Self as clap::ValueEnum>::from_str(text.trim(), true).unwrap_or(Self::Ok)
+        match text.trim() {
+            "" => Ok(Self::Ok),
+            name => <Self as clap::ValueEnum>::from_str(name, true),
+        }
     }
 
     fn breaks_boot_of(self, role: Role) -> bool {
@@ -66,7 +70,13 @@ impl Mode {
 
 /// Runs the sample application until it is asked to end.
 pub(crate) fn run(args: &SampleArgs) -> ExitCode {
-    let mode = Mode::here();
+    let mode = match Mode::here() {
+        Ok(mode) => mode,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::FAILURE;
+        }
+    };
     if mode.breaks_boot_of(args.role) {
         complain("AUTH_SECRET missing");
         return ExitCode::FAILURE;

@@ -58,10 +58,10 @@ async fn serve(request: Request<Incoming>, site: Site) {
 
 async fn say_back(socket: &mut WebSocketStream<TokioIo<Upgraded>>) -> Result<(), Error> {
     while let Some(message) = socket.next().await {
-        match message? {
-            message @ (Message::Text(_) | Message::Binary(_)) => socket.send(message).await?,
-            // Pings and closes are answered by the library while we read on.
-            _ => (),
+        let message = message?;
+        // Pings and closes are answered by the library while we read on.
+        if matches!(message, Message::Text(_) | Message::Binary(_)) {
+            socket.send(message).await?;
         }
     }
     Ok(())

@@ -1,0 +1,76 @@
+//! What stays, what is better and what is missing for who has used Rollbridge 0.1.21.
+//!
+//! # What stays
+//!
+//! - **The config**, key by key: the same spelling, the same defaults, the same issues with the same fixes. As JSON; the
+//!   daemon of the examples reads TOML as well.
+//! - **Placeholders and the environment.** `ROLLBRIDGE_PORT` and its siblings are there, beside `ROLLCORE_PORT`.
+//! - **The control socket**, by default at the same path (`/tmp/rollbridge-<application>.sock`), with the same lines of
+//!   JSON, and the shape of `status`.
+//! - **The commands** `daemon`, `deploy`, `rollback`, `ensure-daemon`, `status`, `stop`, `restart`, `shutdown`, `validate`,
+//!   `logs` and `events`, of a binary that is called `rollcore`.
+//! - **The order of a deploy**, but that services are refreshed after the singletons were replaced and not before; and its
+//!   answer, which does not wait for the drain.
+//! - **The messages** of events and errors that scripts look for. Some still say "Rollbridge" for that reason. There are
+//!   more of them, such as `rollout step`.
+//!
+//! ```
+//! use rollcore::Config;
+//!
+//! let error = Config::from_json(r#"{ "proxy": {}, "processes": [{ "id": "web", "command": "./serve" }] }"#)
+//!     .expect_err("nothing gets traffic");
+//! assert_eq!(error.to_string(), "\
+//! Invalid Rollbridge config:
+//!   - Config must define exactly one proxied process; found 0");
+//! assert_eq!(error.issues()[0].fix, "Mark exactly one process with policy: proxied.");
+//! ```
+//!
+//! # What is better so far
+//!
+//! | | Rollbridge | rollcore |
+//! | --- | --- | --- |
+//! | a singleton that cannot be started | the deploy fails, traffic stays on the new release | everything is taken back |
+//! | a singleton that exits at once | counts as deployed | must run for `minUptimeMs` (1000), else the old one comes back |
+//! | a web process that crashes at boot | is started again until the check times out | the deploy fails at once, with its last lines |
+//! | two deploys at once | both run, and the last to be ready wins | the second is told who holds the lock |
+//! | a health probe without an answer | goes on after the timeout | is cut after 5 s, and the check at its timeout |
+//! | a redirect as a health answer | is followed | is not ready |
+//! | requests that are open when a drain ends | lose their process | are cut, counted and told |
+//! | a connection to the process | one per request | kept for the next request |
+//! | two leases at the same time | may get the same port | never do |
+//! | a misspelled key | no effect, no word | a warning that names the nearest known key |
+//! | `command` | a shell line | a shell line, or a list that no shell sees |
+//! | release ids | any text | a safe alphabet, so that a branch name is never a shell command |
+//!
+//! # What is not supported yet
+//!
+//! Config for what is missing is **refused**, never ignored:
+//!
+//! ```
+//! use rollcore::Config;
+//!
+//! let error = Config::from_json(r#"{
+//!     "application": "shop", "proxy": {}, "statePath": "/var/lib/shop/state.json",
+//!     "processes": [{
+//!         "id": "web", "policy": "proxied", "port": 18000, "command": "./serve", "memory": { "limitBytes": 1000000 }
+//!     }]
+//! }"#).expect_err("two things are not supported");
+//! let messages: Vec<_> = error.issues().iter().map(|issue| issue.message.as_str()).collect();
+//! assert_eq!(messages, ["processes[0].memory is not supported yet", "statePath is not supported yet"]);
+//! ```
+//!
+//! - `memory`: processes are not watched for their memory.
+//! - `statePath`, and with it `recover`: a daemon that is killed leaves its processes running, and the next one does not
+//!   know them.
+//! - `legacyTakeover` and `predeploy-cleanup`, `--takeover-owner`, and the bootstrap with an attestation.
+//! - Reading the config again for each deploy. [`restart_needed`](crate::restart_needed) says what would need a new daemon.
+//! - `doctor` and `completion`.
+//! - The events `release startup failed` and `release startup process status`. The error of the deploy and the event
+//!   `deploy failed` carry the exit and the last lines of the process instead.
+//! - A config in JavaScript.
+//!
+//! # Moving
+//!
+//! Print the config as JSON with the `node` that has it, and let `rollcore validate` tell what is wrong with it. The two
+//! daemons use the same socket and the same proxy port, so the old one has to be shut down before the new one starts: that
+//! one time, connections are refused for a moment.

@@ -1,0 +1,113 @@
+//! How many, how long, how large, and what then.
+//!
+//! Everything that waits or grows has a limit. Those with a key or a field can be changed; the others are what they are, and
+//! are listed so that nobody has to find them out.
+//!
+//! # A rollout
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | operations at once | 1 | the second is refused: `busy` |
+//! | `health.timeoutMs` (else `proxy.healthTimeoutMs`) | 30 s, after `health.startDelayMs` | the deploy is undone |
+//! | one probe, [`HealthSchedule::probe_timeout`](crate::HealthSchedule) | 5 s | it counts as failed, the next one comes after `health.intervalMs` (250 ms) |
+//! | the body of a probe's answer | 64 KiB, 100 ms | the rest is not read; the status counts |
+//! | `minUptimeMs` | 1 s for a singleton, else 0 | an exit before that fails the deploy |
+//! | ports of a range | | `port_range_exhausted`; the deploy is undone |
+//! | ports that the system chooses in vain | 64 | `no_ephemeral_port`; the deploy is undone |
+//! | lines of a process in the error of a deploy | 10 | older ones are left out |
+//! | `releaseRetention.keep`, `.maxAgeMs` | 10, for ever | an older stopped release is forgotten |
+//! | [`RELEASE_ID_BYTES_MAX`](crate::RELEASE_ID_BYTES_MAX) | 200 bytes | the id is refused |
+//!
+//! # A process
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `restartDelayMs`, `restart.maxDelayMs` | 1 s, no cap | |
+//! | `restart.maxRestarts` within `restart.windowMs` | no limit | it stays down: `restart limit reached` |
+//! | restarts that are remembered one by one | 1024 | the two closest are taken for one; a limit then holds longer, never shorter |
+//! | `lifecycle.drainTimeoutMs` | 0 | the process is asked to end |
+//! | `gracefulStopMs` (else `proxy.forceStopTimeoutMs`) | 10 s | SIGKILL |
+//! | a quiet or stop command | as `gracefulStopMs`; 30 s when that is indefinite | it is killed, and the stop goes on |
+//! | after SIGKILL | 5 s | who is left is reported as a survivor |
+//! | `outputLines` | 50 | older lines are dropped |
+//! | one line | 64 KiB | it is cut, and says so |
+//! | last lines after the exit, while somebody else holds the pipe | 100 ms | later ones are not read |
+//!
+//! # Traffic
+//!
+//! Fields are those of [`ProxyOptions`](crate::ProxyOptions). An engine uses the defaults; only `proxy.host`, `proxy.port`
+//! and `proxy.drainTimeoutMs` are in the config.
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `proxy.drainTimeoutMs` | 60 s | what is open to the old release is cut and counted |
+//! | `workers` | 1 thread | |
+//! | `connections_max` | 16 384 | more wait in the socket's queue |
+//! | the socket's queue | 4096, or the system's own limit if lower | the system refuses or delays connections |
+//! | `head_bytes_max` | 64 KiB | 431 |
+//! | `head_timeout` | 60 s, idle time included | the connection is closed |
+//! | `half_close_timeout` | 5 s | a client that has closed its side and takes nothing is taken to be gone |
+//! | `upstream_connect_timeout` | 5 s | 502 |
+//! | `upstream_idle_timeout` | 4 s, or less if the process says so | the connection to the process is closed |
+//! | `upstream_idle_max` | 256 per worker | more are closed |
+//! | `tunnel_half_close_timeout` | 5 s without a byte | a WebSocket that one side has ended is closed |
+//! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
+//! | closing the proxy in a shutdown | 5 s | what is left is cut |
+//! | cutting | 2 s | the report tells what was cut until then |
+//!
+//! # The engine
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | events, [`EVENTS_MAX_DEFAULT`](crate::EVENTS_MAX_DEFAULT) | 1000 | older ones are dropped; a reader by cursor learns how many |
+//! | events that a reader gets at once | 256 | the next read has more |
+//! | questions that wait for the conductor | 256 | the next asker waits |
+//! | dropping a [`blocking::Engine`](crate::blocking::Engine) | 20 s | processes that are left are killed |
+//! | its threads, after that | 1 s | they are left to themselves |
+//!
+//! A shutdown takes as long as its slowest stop, which for `"gracefulStopMs": "indefinite"` has no limit.
+//!
+//! # The control socket
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | [`ControlLimits::line_bytes_max`](crate::ControlLimits) | 1 MiB | the line is refused, the connection closed |
+//! | `line_timeout` | 10 s from its first byte | the line is dropped, the connection closed |
+//! | `connections_max` | 64 | an idle one makes room, else the next waits |
+//! | `in_flight_max` | 32 commands of one connection | further lines are read later |
+//! | `write_timeout` | 30 s | a client that does not read loses its connection |
+//! | [`SOCKET_PATH_BYTES_MAX`](crate::SOCKET_PATH_BYTES_MAX) | 107 bytes | the path is refused |
+//! | [`EVENTS_WAIT_MAX`](crate::EVENTS_WAIT_MAX) | 30 s | a longer wait is cut to it |
+//! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |
+//! | [`PROBE_TIMEOUT`](crate::PROBE_TIMEOUT) | 1 s | a socket that does not answer by then counts as somebody's |
+//!
+//! # In numbers
+//!
+//! ```
+//! use rollcore::{
+//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HealthSchedule, HealthSpec, KillAfter, PROBE_TIMEOUT, ProxyOptions,
+//!     RELEASE_ID_BYTES_MAX, REPLY_BYTES_MAX, RestartPolicy, Retention, SOCKET_PATH_BYTES_MAX, StopSpec, blocking,
+//! };
+//! use std::time::Duration;
+//!
+//! let (ms, seconds) = (Duration::from_millis, Duration::from_secs);
+//! let health = HealthSpec::default();
+//! assert_eq!((health.timeout, health.interval, health.start_delay), (seconds(30), ms(250), seconds(0)));
+//! assert_eq!(HealthSchedule::default().probe_timeout, seconds(5));
+//! assert_eq!(StopSpec::default().kill_after, KillAfter::Grace(seconds(10)));
+//! assert_eq!((RestartPolicy::default().delay(), RestartPolicy::default().max_restarts()), (seconds(1), None));
+//! assert_eq!(Retention::default(), Retention { keep: 10, max_age: None });
+//!
+//! let proxy = ProxyOptions::new("127.0.0.1", 0);
+//! assert_eq!((proxy.workers, proxy.connections_max, proxy.head_bytes_max), (1, 16_384, 64 * 1024));
+//! assert_eq!((proxy.head_timeout, proxy.half_close_timeout), (seconds(60), seconds(5)));
+//! assert_eq!((proxy.upstream_connect_timeout, proxy.upstream_idle_timeout), (seconds(5), seconds(4)));
+//! assert_eq!((proxy.upstream_idle_max, proxy.tunnel_half_close_timeout), (256, seconds(5)));
+//!
+//! let control = ControlLimits::default();
+//! assert_eq!((control.line_bytes_max, control.line_timeout), (1024 * 1024, seconds(10)));
+//! assert_eq!((control.connections_max, control.in_flight_max, control.write_timeout), (64, 32, seconds(30)));
+//! assert_eq!((SOCKET_PATH_BYTES_MAX, EVENTS_WAIT_MAX, PROBE_TIMEOUT), (107, seconds(30), seconds(1)));
+//! assert_eq!((REPLY_BYTES_MAX, RELEASE_ID_BYTES_MAX, EVENTS_MAX_DEFAULT.get()), (64 << 20, 200, 1000));
+//! assert_eq!(blocking::DROP_TIMEOUT_DEFAULT, seconds(20));
+//! ```

@@ -1,0 +1,32 @@
+//! The book: how to use rollcore, one chapter per question.
+//!
+//! Nothing in here is code to call. Every example is run as a test, with real processes or in the simulator, so what it
+//! shows is what happens.
+//!
+//! | chapter | answers |
+//! | --- | --- |
+//! | [`first_deploy`] | How do I put one release in place of another? |
+//! | [`rollouts`] | What does a deploy do, what is taken back when it fails, and what if even that fails? |
+//! | [`tuning_restarts`] | When is a process that exits started again, and how often? |
+//! | [`stopping`] | How does a process end, with everything it started? |
+//! | [`draining`] | What becomes of requests and WebSockets of the old release? |
+//! | [`ports`] | Who gets which port, and how many do I need? |
+//! | [`simulating`] | How do I watch a rollout go wrong before I run it? |
+//! | [`coming_from_rollbridge`] | What stays, what is better, what is missing? |
+//! | [`embedding_in_rust`] | Which threads, signals and files does it touch in my process? |
+//! | [`limits`] | How many, how long, how large, and what then? |
+//!
+//! Words that the book uses as the code does: a **process** is what the config names, an **instance** is one replica of
+//! it, a **release** is a prepared directory and its id, a **rollout** is the move to a release. An instance **runs** when
+//! it has a pid, and is **ready** when it may take traffic.
+
+pub mod coming_from_rollbridge;
+pub mod draining;
+pub mod embedding_in_rust;
+pub mod first_deploy;
+pub mod limits;
+pub mod ports;
+pub mod rollouts;
+pub mod simulating;
+pub mod stopping;
+pub mod tuning_restarts;

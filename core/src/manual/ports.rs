@@ -1,0 +1,55 @@
+//! Who gets which port, and how many are needed.
+//!
+//! # Leases
+//!
+//! A process with `port` gets one for itself before anything is started: the lowest of its range that can be bound on
+//! `proxy.upstreamHost`, or with `0` one that the system chooses. All processes of a release get theirs, or none does and
+//! the deploy fails before it has begun.
+//!
+//! A port stays leased until **every** process of its release is gone: nobody else gets it while an old process may still
+//! hold it. A persistent service keeps its port through all releases.
+//!
+//! ```
+//! use rollcore::{PortAllocator, PortRange};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let allocator = PortAllocator::new("127.0.0.1");
+//! let lease = allocator.lease(PortRange::EPHEMERAL).await?;
+//! let port = lease.port();
+//!
+//! // Nobody listens there yet, but it is taken.
+//! let error = allocator.lease(PortRange::only(port)).await.expect_err("it is leased");
+//! assert_eq!(error.code(), "port_range_exhausted");
+//! assert!(error.to_string().contains("0 reserved by this deploy, 1 already in use"), "{error}");
+//!
+//! lease.give_back();
+//! assert!(allocator.leased().is_empty());
+//! # Ok::<(), rollcore::LeaseError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How many
+//!
+//! Old and new run side by side, so a range needs a port for each release that is there at the same time: the active one,
+//! the new one, and those that are still draining. **A proxied process with a single port can be deployed once and never
+//! replaced**: the second deploy fails with `port_range_exhausted`, and is undone. Ten ports are plenty for most.
+//!
+//! The message of a failed lease counts why each port of the range was refused: leased by the same deploy, in use (leased
+//! by another release, or somebody listens there), or not to be bound at all, with the reason.
+//!
+//! # What a process sees
+//!
+//! | in the config | in the environment | |
+//! | --- | --- | --- |
+//! | `{{port}}` | `ROLLCORE_PORT` | its own |
+//! | `{{ports.broker}}` | `ROLLCORE_BROKER_PORT` | that of another process of the same release, or of a service |
+//!
+//! The same variables are there with `ROLLBRIDGE_` in front. In the name of a variable, letters are upper case and
+//! anything but letters and digits becomes one `_`: `my-api.v2` is `ROLLCORE_MY_API_V2_PORT`.
+//!
+//! # What a lease is not
+//!
+//! It is kept in this program only. Another program may take a port between the lease and the moment your process listens
+//! there; the process then fails to start or to become ready, and the deploy is undone. Choose a range outside of the
+//! system's own (`/proc/sys/net/ipv4/ip_local_port_range`), which outgoing connections use.

@@ -1,0 +1,86 @@
+//! How a process ends, with everything it started.
+//!
+//! # The sequence
+//!
+//! | | config | default | ends when |
+//! | --- | --- | --- | --- |
+//! | quiet | `lifecycle.quietCommand` | nothing is run | the command has ended |
+//! | drain | `lifecycle.drainCommand`, `lifecycle.drainTimeoutMs` | no wait | the command has ended, or, without one, the process; or the time is over |
+//! | stop | `stopSignal` or `lifecycle.stopCommand` | SIGTERM | the group is empty, or `gracefulStopMs` is over |
+//! | kill | | SIGKILL | the group is empty, or 5 s are over |
+//!
+//! `gracefulStopMs` is `proxy.forceStopTimeoutMs` unless set, which is 10 s unless set. `"indefinite"` means that SIGKILL
+//! never comes, and that the stop takes as long as the process wants.
+//!
+//! With a `drainTimeoutMs` and no `drainCommand` the process gets that time to end by itself: for a worker that finishes
+//! its job when `quietCommand` tells it to take no more.
+//!
+//! ```
+//! use rollcore::{Command, Exit, Hooks, KillAfter, RunSpec, Signal, StartReason, StopSpec, StopWith, Supervisor};
+//! use std::time::Duration;
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let spec = |stop| RunSpec { stop, ..RunSpec::new(Command::Shell("exec sleep 60".into()), "/") };
+//!
+//! // Its own word for stopping, and a hook before it. `$ROLLCORE_PID` is the group of the process.
+//! let polite = Supervisor::new(spec(StopSpec {
+//!     hooks: Hooks { quiet: Some("kill -0 $ROLLCORE_PID".into()), drain: None },
+//!     with: StopWith::Signal(Signal::INT),
+//!     ..StopSpec::default()
+//! }));
+//! polite.start(StartReason::Manual).await?;
+//! let report = polite.stop().await;
+//! assert_eq!((report.exit, report.killed, report.survivors), (Some(Exit::Signal(Signal::INT)), false, 0));
+//!
+//! // SIGCONT ends nobody, so this one has to be killed.
+//! let stubborn = Supervisor::new(spec(StopSpec {
+//!     with: StopWith::Signal("SIGCONT".parse()?),
+//!     kill_after: KillAfter::Grace(Duration::from_millis(100)),
+//!     ..StopSpec::default()
+//! }));
+//! stubborn.start(StartReason::Manual).await?;
+//! let report = stubborn.stop().await;
+//! assert_eq!((report.exit, report.killed, report.survivors), (Some(Exit::Signal(Signal::KILL)), true, 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Groups and sessions
+//!
+//! Every process is started in a session and a group of its own. Signals go to the whole group. A stop is over when the
+//! **group and the session are empty**, not when the leader has exited: a grandchild that outlives its parent is waited
+//! for, and killed when the grace is over. What moved to another group of the session gets SIGKILL, too. Only a process
+//! that made a session of its own (`setsid`, a classic daemon) escapes, so run programs in the foreground.
+//!
+//! ```
+//! use rollcore::{Command, RunSpec, StartReason, Supervisor};
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let family = Supervisor::new(RunSpec::new(Command::Shell("sleep 60 & sleep 60 & wait".into()), "/"));
+//! family.start(StartReason::Manual).await?;
+//! assert!(family.stop().await.is_clean(), "all three are gone");
+//! # Ok::<(), rollcore::StartError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A string command is run by a shell, and the shell is the leader then. It hands no signal on by itself, but the whole
+//! group gets it anyway. With `exec` the program takes the shell's place and its exit is the one that is seen.
+//!
+//! # Hooks
+//!
+//! `quietCommand`, `drainCommand` and `stopCommand` are run by `/bin/sh -c` in the process's directory and with its
+//! environment, and with `ROLLCORE_PID` (and `ROLLBRIDGE_PID`), the number of its group. What they print is thrown away.
+//! A quiet or stop command has as long as `gracefulStopMs`, or 30 s when that is indefinite; a drain command has
+//! `drainTimeoutMs`. One that takes longer is killed with its own group. A hook that fails is an event, and the stop goes
+//! on.
+//!
+//! # The order of a whole release
+//!
+//! When a release retires: first its requests are drained; then the proxied process and the companions are stopped, side
+//! by side; then its handed-over services, which the others may have needed to the end. A companion with
+//! `nonBlockingDrain` begins its stop at once, beside the drain of the traffic.
+//!
+//! [`Engine::stop`](crate::Engine::stop) does not wait for requests. [`Engine::shutdown`](crate::Engine::shutdown) stops
+//! everything side by side and then closes the proxy.
