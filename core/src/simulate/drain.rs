@@ -36,7 +36,7 @@ impl Simulation {
             Some(DrainAction::Cut) => self.cut(generation),
             Some(DrainAction::Done(report)) => {
                 self.drains.remove(&generation);
-                self.have_drained.insert(generation);
+                self.drained.insert(generation);
                 self.agenda.push(now, Happening::Hear(Box::new(Input::Drained { generation, report })));
             }
             None => {}

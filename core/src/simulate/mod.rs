@@ -80,7 +80,7 @@ pub struct Simulation {
     probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
     drains: BTreeMap<Generation, Drain>,
     /// Releases whose drain is over.
-    have_drained: BTreeSet<Generation>,
+    drained: BTreeSet<Generation>,
     faults: BTreeMap<ReleaseId, Fault>,
     ledger: Ledger,
     story: Vec<String>,
@@ -109,7 +109,7 @@ impl Simulation {
             ports: Ports::default(),
             probes: BTreeMap::new(),
             drains: BTreeMap::new(),
-            have_drained: BTreeSet::new(),
+            drained: BTreeSet::new(),
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Vec::new(),

@@ -139,7 +139,7 @@ impl Simulation {
         else {
             return;
         };
-        let drains = !self.have_drained.contains(&generation) && !process.non_blocking_drain;
+        let drains = !self.drained.contains(&generation) && !process.non_blocking_drain;
         let goes_on = |web: InstanceKey| {
             self.is_alive(web) && self.world.instance(web).is_some_and(|web| web.survivors == 0)
         };
