@@ -85,7 +85,7 @@ pub struct Simulation {
     ledger: Ledger,
     story: Vec<String>,
     /// Sometimes the world hears of things much later.
-    news_are_slow: bool,
+    has_late_news: bool,
     broken: Option<Broken>,
     ops: u64,
     requests: u64,
@@ -113,7 +113,7 @@ impl Simulation {
             faults: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Vec::new(),
-            news_are_slow: false,
+            has_late_news: false,
             broken: None,
             ops: 0,
             requests: 0,

@@ -38,7 +38,9 @@ impl Simulation {
     /// Plays a script to its end, and then shuts down.
     #[must_use]
     pub fn play(script: &Script) -> Play {
-        Self::play_with(application::standard(script.variant), script)
+        let sim = Self::new(application::standard(script.variant), script.seed);
+        let settles = sim.chance((2, 2), 2) == 0;
+        sim.play_out(script, settles)
     }
 
     /// Plays a script with another application than the standard one.
@@ -47,24 +49,26 @@ impl Simulation {
     /// within two minutes, for else it is taken to be left behind.
     #[must_use]
     pub fn play_with(application: Application, script: &Script) -> Play {
-        let mut sim = Self::new(application, script.seed);
-        sim.news_are_slow = sim.chance((3, 3), 2) == 0;
+        Self::new(application, script.seed).play_out(script, false)
+    }
+
+    fn play_out(mut self, script: &Script, settles: bool) -> Play {
+        self.has_late_news = script.variant.late_news;
         let last = script.acts.iter().map(|act| act.at).max().unwrap_or_default();
         for act in &script.acts {
-            sim.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
+            self.agenda.push(Instant::ORIGIN + act.at, Happening::Act(act.what.clone()));
         }
         // Long enough after the last act for most things to have settled, not for all.
-        let rest = Duration::from_millis(sim.chance((1, 1), 60_000));
-        let settles = sim.chance((2, 2), 2) == 0;
+        let rest = Duration::from_millis(self.chance((1, 1), 60_000));
         let end = Instant::ORIGIN + last + if settles { SETTLED_AFTER } else { rest };
         if settles {
-            sim.agenda.push(end, Happening::MustBeSettled);
+            self.agenda.push(end, Happening::MustBeSettled);
         }
-        sim.agenda.push(end, Happening::Act(What::Shutdown));
-        let turns = sim.run_to_the_end(end + AFTERMATH);
-        let violation = sim.broken.take().or_else(|| sim.is_clean());
-        let switches = sim.story.iter().filter(|line| line.contains("traffic points at Some")).count();
-        Play { violation, story: sim.story, requests: sim.traffic.accepted, switches, turns }
+        self.agenda.push(end, Happening::Act(What::Shutdown));
+        let turns = self.run_to_the_end(end + AFTERMATH);
+        let violation = self.broken.take().or_else(|| self.is_clean());
+        let switches = self.story.iter().filter(|line| line.contains("traffic points at Some")).count();
+        Play { violation, story: self.story, requests: self.traffic.accepted, switches, turns }
     }
 
     fn run_to_the_end(&mut self, end: Instant) -> u32 {

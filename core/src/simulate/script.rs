@@ -125,6 +125,8 @@ pub struct Variant {
     pub no_health_check: bool,
     /// Stop hooks run.
     pub hooks: bool,
+    /// The world sometimes hears up to half a second late what became of a process.
+    pub late_news: bool,
 }
 
 /// The most acts of a script drawn from chance.
@@ -156,6 +158,7 @@ impl Script {
             limited_restarts: dice(2) == 1,
             no_health_check: dice(4) == 3,
             hooks: dice(3) == 2,
+            late_news: dice(2) == 1,
         };
         let mut acts = vec![
             Act { at: Duration::ZERO, what: What::Deploy { release: 1, fault: None } },

@@ -174,8 +174,8 @@ impl Simulation {
     /// The world hears a little later, but in order.
     fn told(&mut self, key: InstanceKey, change: Change) {
         let chance = self.chance((key.0, self.agenda_salt()), 1_000);
-        let slow = self.news_are_slow && chance < 250;
-        let delay = Duration::from_millis(if slow { chance * 2 } else { chance % 3 });
+        let is_late = self.has_late_news && chance < 250;
+        let delay = Duration::from_millis(if is_late { chance * 2 } else { chance % 3 });
         self.ledger.told(key, &change, self.now);
         self.check_change(key, &change);
         let Some(supervised) = self.supervised.get_mut(&key) else { return };
