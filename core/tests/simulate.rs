@@ -35,19 +35,9 @@ fn ten_thousand_seeds_break_no_invariant() {
     assert!(switches as u64 > SEEDS, "only {switches} switches in {SEEDS} plays");
 }
 
-/// Seeds that once found a bug, by the name of the bug.
-const FOUND: [(&str, u64); 0] = [];
-
-#[test]
-fn seeds_that_found_a_bug_stay_silent() {
-    for (bug, seed) in FOUND {
-        assert!(
-            Simulation::play(&Script::from_seed(seed)).violation.is_none(),
-            "{bug} is back (seed {seed})"
-        );
-    }
-}
-
+/// Plays that once found a bug are kept below, each by the story of its bug. They are scripts, not seeds: a seed means
+/// another play as soon as the dice are drawn in another order.
+///
 /// A script of these acts at these milliseconds.
 fn script(acts: impl IntoIterator<Item = (u64, What)>) -> Script {
     let acts = acts.into_iter().map(|(ms, what)| Act { at: Duration::from_millis(ms), what });

@@ -1,5 +1,5 @@
 //! `librollcore`: for now, which version it is.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "exported C names are unsafe attributes")]
 
 use std::ffi::{CStr, c_char};
 

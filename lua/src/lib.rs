@@ -1,5 +1,4 @@
 //! `require "rollcore"`: for now, which version it is.
-#![allow(unsafe_code)]
 
 use mlua::prelude::{Lua, LuaResult, LuaTable};
 

@@ -59,8 +59,9 @@ impl Simulation {
 
     pub(super) fn proxied_generation(&self, key: InstanceKey) -> Option<Generation> {
         let instance = self.world.instance(key)?;
+        let proxied = &self.world.application().proxied().id;
         match instance.owner {
-            Owner::Release(generation) if instance.id.process().as_str() == "web" => Some(generation),
+            Owner::Release(generation) if instance.id.process() == proxied => Some(generation),
             _ => None,
         }
     }

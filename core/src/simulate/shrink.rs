@@ -8,11 +8,14 @@ use super::{Script, Simulation};
 /// the others.
 #[must_use]
 pub fn shrink(script: &Script) -> Script {
-    let mut shortest = script.clone();
-    let Some(broken) = Simulation::play(script).violation else { return shortest };
-    let still_breaks = |script: &Script| {
+    let Some(broken) = Simulation::play(script).violation else { return script.clone() };
+    shortest(script, |script| {
         Simulation::play(script).violation.is_some_and(|found| found.invariant == broken.invariant)
-    };
+    })
+}
+
+fn shortest(script: &Script, still_breaks: impl Fn(&Script) -> bool) -> Script {
+    let mut shortest = script.clone();
     let mut place = shortest.acts.len();
     while place > 0 {
         place -= 1;
@@ -24,4 +27,25 @@ pub fn shrink(script: &Script) -> Script {
         }
     }
     shortest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::What;
+    use super::*;
+
+    #[test]
+    fn only_the_acts_that_matter_are_left() {
+        let has = |script: &Script, what: &What| script.acts.iter().any(|act| act.what == *what);
+        let breaks = |script: &Script| has(script, &What::Rollback) && has(script, &What::Stop);
+        let found = (0..).map(Script::from_seed).find(|script| breaks(script) && script.acts.len() > 6);
+        let shortest = shortest(&found.expect("chance draws everything"), breaks);
+        assert!(breaks(&shortest));
+        assert_eq!(shortest.acts.len(), 2, "{shortest:?}");
+    }
+
+    #[test]
+    fn a_script_that_breaks_nothing_stays_as_it_is() {
+        assert_eq!(shrink(&Script::from_seed(1)), Script::from_seed(1));
+    }
 }
