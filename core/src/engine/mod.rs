@@ -9,11 +9,13 @@ mod error;
 mod events;
 mod perform;
 mod release;
+mod reload;
 mod status;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -22,12 +24,13 @@ use crate::event::{Event, StampedEvent};
 use crate::id::{InstanceId, OpId, ReleaseId, Seq};
 use crate::port::PortAllocator;
 use crate::proxy::{DrainingProxy, ProxyOptions};
-use crate::rollout::{Answer, Command, RestartSelection, RollbackTo, World};
+use crate::rollout::{Answer, Command, DeployRequest, RestartSelection, RollbackTo, World};
 use crate::spec::Application;
 
 use conductor::{Asked, Conductor};
 use error::FromAnswer;
 use events::EventHub;
+use reload::Reload;
 use status::Published;
 
 pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
@@ -71,6 +74,7 @@ struct Shared {
     events: EventHub,
     proxy: Arc<DrainingProxy>,
     ops: AtomicU64,
+    reload: OnceLock<Reload>,
 }
 
 impl Engine {
@@ -96,7 +100,8 @@ impl Engine {
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
-        let shared = Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0) });
+        let shared =
+            Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0), reload: OnceLock::new() });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
@@ -112,7 +117,11 @@ impl Engine {
     /// # Cancel safety
     /// The deploy goes on when the future is dropped (compat C-124); only its answer is lost.
     pub async fn deploy(&self, release: Release) -> Result<Deployed, DeployError> {
-        FromAnswer::from_answer(self.ask(Command::Deploy(release.into())).await)
+        let release = DeployRequest::from(release);
+        self.move_to(move |application| {
+            Command::Deploy(DeployRequest { application: application.or(release.application), ..release })
+        })
+        .await
     }
 
     /// Moves back to a release that was there before, with a deploy of it.
@@ -123,7 +132,37 @@ impl Engine {
     /// # Cancel safety
     /// As [`Engine::deploy`].
     pub async fn rollback(&self, to: RollbackTo) -> Result<Deployed, DeployError> {
-        FromAnswer::from_answer(self.ask(Command::Rollback(to)).await)
+        self.move_to(move |application| Command::Rollback { to, application }).await
+    }
+
+    /// From now on `load` is asked for the configuration before every deploy and rollback (compat C-30). Only the first
+    /// call has an effect.
+    ///
+    /// What it says in an error is the error of that deploy; nothing is touched then. It must come to an end by itself:
+    /// until it does, that deploy waits, and nothing else.
+    pub fn reload_with<F, L>(&self, load: F)
+    where
+        F: Fn() -> L + Send + Sync + 'static,
+        L: Future<Output = Result<Application, String>> + Send + 'static,
+    {
+        let _first_one_stays = self.shared.reload.set(Reload::new(load));
+    }
+
+    /// A task of its own, so that the deploy goes on when nobody waits for it.
+    async fn move_to(
+        &self,
+        command: impl FnOnce(Option<Arc<Application>>) -> Command + Send + 'static,
+    ) -> Result<Deployed, DeployError> {
+        let engine = self.clone();
+        let moving = tokio::spawn(async move {
+            let application = match engine.shared.reload.get() {
+                Some(reload) => Some(reload.load().await?),
+                None => None,
+            };
+            FromAnswer::from_answer(engine.ask(command(application)).await)
+        });
+        // A config source that panicked has touched nothing.
+        moving.await.unwrap_or(Err(DeployError::Ended))
     }
 
     /// Stops a release at once: the given one, or the active one, after which requests get 503 (compat C-139).

@@ -57,7 +57,7 @@ pub(super) fn prepare(spec: &RunSpec, more_env: &[(&str, String)]) -> Result<Pre
     let fail = |errno: Errno, detail: String| NotSpawned::new(&program, &errno.into(), detail);
     let nul = |_| fail(Errno::EINVAL, "a NUL byte in the command or the environment".to_owned());
 
-    let env = environment(&spec.env, more_env);
+    let env = environment(spec, more_env);
     if let Some(name) = spec.env.keys().find(|name| name.is_empty() || name.contains('=')) {
         return Err(fail(Errno::EINVAL, format!("{name:?} cannot be the name of an environment variable")));
     }
@@ -75,9 +75,10 @@ pub(super) fn prepare(spec: &RunSpec, more_env: &[(&str, String)]) -> Result<Pre
     Ok(Prepared { program, image })
 }
 
-fn environment(spec: &BTreeMap<String, String>, more: &[(&str, String)]) -> BTreeMap<OsString, OsString> {
+fn environment(spec: &RunSpec, more: &[(&str, String)]) -> BTreeMap<OsString, OsString> {
     let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    env.extend(spec.iter().map(|(name, value)| (name.into(), value.into())));
+    env.retain(|name, _| !name.to_str().is_some_and(|name| spec.env_removed.contains(name)));
+    env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
     env.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
     env
 }

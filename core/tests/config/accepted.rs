@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rollcore::{
-    CommandSpec, ControlSpec, DeployStrategy, KillAfter, OwnerName, PortRange, ProcessPolicy,
-    RestartDecision, RestartHistory, Signal, StopWith,
+    CommandSpec, ControlSpec, DeployStrategy, KillAfter, LegacyMatcher, LegacyTakeover, MemorySpec,
+    OwnerName, PortRange, ProcessPolicy, RestartDecision, RestartHistory, Signal, StateSpec, StopWith,
 };
 use serde_json::json;
 
@@ -205,4 +205,33 @@ fn ports_are_ranges() {
         let found = valid(&with_worker(&json!({ "port": port }))).processes[1].port;
         assert_eq!(found.map(|range| (range.first(), range.last())), range, "{port}");
     }
+}
+
+/// C-15, C-19, C-26.
+#[test]
+fn memory_state_and_legacy_processes_have_their_defaults() {
+    let memory = valid(&with_web(&json!({ "memory": { "limitBytes": 512 } }))).proxied().memory;
+    assert_eq!(memory, Some(MemorySpec::limit(512)));
+    let memory = json!({ "limitBytes": 512, "warnBytes": 256, "checkIntervalMs": 10 });
+    let expected =
+        MemorySpec { limit_bytes: 512, warn_bytes: 256, check_interval: Duration::from_millis(10) };
+    assert_eq!(valid(&with_web(&json!({ "memory": memory }))).proxied().memory, Some(expected));
+
+    assert_eq!(valid(&with_web(&json!({}))).state, None);
+    assert_eq!(valid(&with_top(&json!({ "statePath": "" }))).state, None);
+    let state = |restore| Some(StateSpec { path: "/var/state.json".into(), restore_on_start: restore });
+    assert_eq!(valid(&with_top(&json!({ "statePath": "/var/state.json" }))).state, state(true));
+    let off = json!({ "statePath": "/var/state.json", "restoreOnStart": false });
+    assert_eq!(valid(&with_top(&off)).state, state(false));
+
+    let legacy = json!({ "screens": ["old"], "processes": [{ "includes": ["node", "app.js"] }] });
+    let takeover = LegacyTakeover {
+        force_stop_timeout: Duration::from_secs(10),
+        screens: vec!["old".to_owned()],
+        processes: vec![LegacyMatcher {
+            name: "legacy process 1".to_owned(),
+            includes: vec!["node".to_owned(), "app.js".to_owned()],
+        }],
+    };
+    assert_eq!(valid(&with_top(&json!({ "legacyTakeover": legacy }))).legacy, Some(takeover));
 }

@@ -4,15 +4,18 @@
 //! their issues (C-29).
 
 mod control;
-mod later;
+mod memory;
 mod process;
 mod stop;
+mod takeover;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::spec::{Application, ControlSpec, ProxySpec, Retention};
+use crate::spec::{Application, ControlSpec, LegacyTakeover, ProxySpec, Retention, StateSpec};
 
 use super::Defaults;
 use super::read::{Field, Notes, Section};
@@ -25,6 +28,8 @@ pub(super) struct Draft {
     proxy: ProxySpec,
     control: ControlSpec,
     retention: Retention,
+    state: Option<StateSpec>,
+    legacy: Option<LegacyTakeover>,
     pub(super) processes: Vec<ProcessDraft>,
 }
 
@@ -36,6 +41,9 @@ impl Draft {
             control: self.control,
             processes: self.processes.into_iter().map(|process| process.spec).collect(),
             retention: self.retention,
+            state: self.state,
+            legacy: self.legacy,
+            environment: BTreeMap::new(),
         }
     }
 }
@@ -50,7 +58,7 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
         );
     }
     let mut root = Section::root(config);
-    let [application, proxy, control, processes, takeover, retention, state_path] = [
+    let [application, proxy, control, processes, takeover, retention, state_path, restore] = [
         root.field("application"),
         root.field("proxy"),
         root.field("control"),
@@ -58,6 +66,7 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
         root.field("legacyTakeover"),
         root.field("releaseRetention"),
         root.field("statePath"),
+        root.field("restoreOnStart"),
     ];
     root.close(&mut notes);
 
@@ -69,10 +78,10 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
     let (proxy, inherited) = read_proxy(proxy, &mut notes);
     let control = control::read(control, &name, &mut notes);
     let processes = processes.iter().map(|process| process::read(process, &inherited, &mut notes)).collect();
-    later::takeover(&takeover, inherited.force_stop_timeout, &mut notes);
+    let legacy = takeover::read(&takeover, inherited.force_stop_timeout, &mut notes);
     let retention = read_retention(&retention, &mut notes);
-    later::state_path(&state_path, &mut notes);
-    (Draft { name, proxy, control, retention, processes }, notes)
+    let state = read_state(&state_path, &restore, &mut notes);
+    (Draft { name, proxy, control, retention, state, legacy, processes }, notes)
 }
 
 /// What a process takes from `proxy` when it says nothing itself.
@@ -94,7 +103,7 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     proxy.close(notes);
 
     let upstream_host = upstream_host.unwrap_or_else(|| reachable(&host).to_owned());
-    let spec = ProxySpec { host, port, upstream_host, drain_timeout };
+    let spec = ProxySpec { host, port, upstream_host, drain_timeout, force_stop_timeout };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
 }
 
@@ -129,6 +138,23 @@ fn read_retention(field: &Field<'_>, notes: &mut Notes) -> Retention {
     Retention {
         keep: keep.map_or(default.keep, |keep| usize::try_from(keep).unwrap_or(usize::MAX)),
         max_age: (!max_age.is_zero()).then_some(max_age),
+    }
+}
+
+fn read_state(path: &Field<'_>, restore: &Field<'_>, notes: &mut Notes) -> Option<StateSpec> {
+    let restore_on_start = flag(restore, true, notes);
+    let path = path.text(notes).filter(|path| !path.is_empty())?;
+    Some(StateSpec { path: PathBuf::from(path), restore_on_start })
+}
+
+fn flag(field: &Field<'_>, default: bool, notes: &mut Notes) -> bool {
+    match field.set() {
+        None => default,
+        Some(Value::Bool(value)) => *value,
+        Some(_) => {
+            field.refuse("must be a boolean", format!("Set {} to true or false.", field.key), notes);
+            default
+        }
     }
 }
 
