@@ -111,9 +111,9 @@ pub use control::{
     REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
 };
 pub use engine::{
-    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
-    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
-    Status, StopError, Stuck,
+    ChildStatus, ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError,
+    EventCursor, InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport,
+    SingleStatus, Status, StopError, Stuck,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
@@ -129,8 +129,8 @@ pub use proxy::{
     Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
-    StopReport,
+    AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,
+    ProcessState, StartReason, StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};

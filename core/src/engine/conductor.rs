@@ -117,7 +117,11 @@ impl Conductor {
         done.into_iter().for_each(|action| self.performer.perform(action));
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
-        self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
+        self.shared.published.store(Arc::new(Published::of(
+            &self.world,
+            self.performer.outputs(),
+            self.performer.memory(),
+        )));
         said.into_iter().for_each(|action| self.say(action));
     }
 

@@ -37,8 +37,8 @@ pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
 pub use release::{Deployed, Release, ShutdownReport};
 pub use status::{
-    ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
-    Status,
+    ChildStatus, ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus,
+    SingleStatus, Status,
 };
 
 /// How many questions may wait for the conductor; the next one waits with its asker.
@@ -103,7 +103,7 @@ impl Engine {
         events.record(Event::ProxyBound { host: application.proxy.host.clone(), port: address.port() });
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
-        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
+        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
         let shared =
             Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0), reload: OnceLock::new() });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);

@@ -15,7 +15,7 @@ use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
 use crate::spec::{HealthSpec, PortRange, RunSpec};
-use crate::supervisor::{Output, Supervisor};
+use crate::supervisor::{MemoryUse, Output, Supervisor};
 
 /// What a hand has to say.
 pub(super) enum News {
@@ -33,6 +33,7 @@ pub(super) struct Performer {
     leases: HashMap<u16, Lease>,
     supervisors: HashMap<InstanceKey, Supervisor>,
     outputs: BTreeMap<InstanceKey, Output>,
+    memory: BTreeMap<InstanceKey, MemoryUse>,
     probes: HashMap<InstanceKey, AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
@@ -54,6 +55,7 @@ impl Performer {
             leases: HashMap::new(),
             supervisors: HashMap::new(),
             outputs: BTreeMap::new(),
+            memory: BTreeMap::new(),
             probes: HashMap::new(),
             left: HashMap::new(),
         }
@@ -62,6 +64,11 @@ impl Performer {
     /// What each instance printed.
     pub(super) fn outputs(&self) -> &BTreeMap<InstanceKey, Output> {
         &self.outputs
+    }
+
+    /// What each instance holds in memory.
+    pub(super) fn memory(&self) -> &BTreeMap<InstanceKey, MemoryUse> {
+        &self.memory
     }
 
     pub(super) fn take_in(&mut self, news: News) -> Input {
@@ -128,7 +135,7 @@ impl Performer {
 
     fn start(&mut self, key: InstanceKey, run: &RunSpec, reason: StartReason) {
         let tell = &self.tell;
-        let outputs = &mut self.outputs;
+        let (outputs, memory) = (&mut self.outputs, &mut self.memory);
         let supervisor = self.supervisors.entry(key).or_insert_with(|| {
             let tell = tell.clone();
             let observer = move |change: &Change, output: &Output| {
@@ -143,6 +150,7 @@ impl Performer {
             };
             let supervisor = Supervisor::observed(run.clone(), observer);
             outputs.insert(key, supervisor.output());
+            memory.insert(key, supervisor.memory_use());
             supervisor
         });
         supervisor.replace_spec(run.clone());
@@ -158,6 +166,7 @@ impl Performer {
     fn forget(&mut self, key: InstanceKey) {
         self.supervisors.remove(&key);
         self.outputs.remove(&key);
+        self.memory.remove(&key);
     }
 
     fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {

@@ -12,7 +12,8 @@ use super::{Action, KILL_TIMEOUT, Machine, State, Then, Want};
 impl Machine {
     pub(super) fn start(&mut self, reason: StartReason) -> Vec<Action> {
         self.want = Want::Up(reason);
-        self.proven = false;
+        // It was ready before its memory grew: from then on a crash is a crash.
+        self.proven &= reason == StartReason::Memory;
         self.spawn(reason)
     }
 
@@ -48,6 +49,7 @@ impl Machine {
     ) -> Vec<Action> {
         self.started_at = Some(now);
         self.last_reason = Some(reason);
+        self.begin_watching_memory(now);
         self.state = State::Running { pid, since: now, ready: false };
         let mut actions = vec![Action::Tell(Change::Started { pid, reason })];
         let is_ready = match self.spec.readiness {
