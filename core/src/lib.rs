@@ -114,7 +114,7 @@ pub use engine::{
     Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
     EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine, ProxyStatus,
     RUNTIME_FORMAT, Release, ReleaseSeen, ReleaseStatus, RestartError, RuntimeIdentity, ShutdownReport,
-    SingleStatus, Status, StopError, Stuck, doctor, stop_legacy,
+    SingleStatus, Status, StopError, Stuck, doctor, longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,

@@ -4,6 +4,7 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod budget;
 mod conductor;
 mod doctor;
 mod error;
@@ -36,6 +37,7 @@ use events::EventHub;
 use reload::Reload;
 use status::Published;
 
+pub use budget::{longest_shutdown, longest_stop};
 pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
