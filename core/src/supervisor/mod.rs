@@ -16,6 +16,7 @@ mod output;
 mod pipes;
 mod running;
 mod spawn;
+mod table;
 mod task;
 
 use std::fmt;
@@ -27,9 +28,11 @@ use crate::id::Pid;
 use crate::report::{Change, StartReason, StopReport};
 use crate::spec::RunSpec;
 
+pub(crate) use hook::run_to_end;
 pub use machine::ProcessReport;
 pub use mark::START_VARIABLE;
 pub use output::Output;
+pub(crate) use table::{ProcessEntry, process_table};
 
 use task::{Ends, Request};
 
