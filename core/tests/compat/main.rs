@@ -11,9 +11,16 @@ use std::{env, fs};
 #[expect(dead_code, reason = "tokens are for the fence")]
 mod scan;
 
+mod answers;
+mod app;
 mod check;
+mod events;
+mod golden;
+mod keys;
 mod made_up;
+mod shop;
 mod sources;
+mod status;
 mod table;
 
 use sources::Tests;
