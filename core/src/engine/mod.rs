@@ -4,6 +4,7 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod calendar;
 mod conductor;
 mod error;
 mod events;
@@ -27,6 +28,7 @@ use crate::proxy::{DrainingProxy, ProxyOptions};
 use crate::rollout::{Answer, Command, DeployRequest, RestartSelection, RollbackTo, World};
 use crate::spec::Application;
 
+use calendar::Calendar;
 use conductor::{Asked, Conductor};
 use error::FromAnswer;
 use events::EventHub;
@@ -75,6 +77,7 @@ struct Shared {
     proxy: Arc<DrainingProxy>,
     ops: AtomicU64,
     reload: OnceLock<Reload>,
+    calendar: Calendar,
 }
 
 impl Engine {
@@ -100,8 +103,8 @@ impl Engine {
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
-        let shared =
-            Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0), reload: OnceLock::new() });
+        let (ops, reload, calendar) = (AtomicU64::new(0), OnceLock::new(), Calendar::default());
+        let shared = Arc::new(Shared { published, events, proxy, ops, reload, calendar });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
@@ -203,7 +206,7 @@ impl Engine {
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.published.load().status(&self.shared.proxy)
+        self.shared.published.load().status(&self.shared.proxy, self.shared.calendar.epoch())
     }
 
     /// The events after `after`, and then each new one.

@@ -201,8 +201,7 @@ impl Published {
         }
     }
 
-    pub(super) fn status(&self, proxy: &DrainingProxy) -> Status {
-        let epoch = clock::epoch();
+    pub(super) fn status(&self, proxy: &DrainingProxy, epoch: Epoch) -> Status {
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
             process: instance(shown, epoch),
