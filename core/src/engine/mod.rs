@@ -235,9 +235,13 @@ impl Engine {
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
         let op = OpId(self.shared.ops.fetch_add(1, Ordering::Relaxed) + 1);
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         self.commands.send(Asked { op, command, answer }).await.ok()?;
-        answered.await.ok()
+        // A question that comes in while the conductor ends may stay in its channel, unheard and undropped.
+        tokio::select! {
+            answer = &mut answered => answer.ok(),
+            () = self.commands.closed() => answered.try_recv().ok(),
+        }
     }
 }
 
