@@ -95,7 +95,11 @@ impl Engine {
         let application: Application = application.into();
         let events = EventHub::default();
         let failed = events.clone();
-        let options = ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        let options = ProxyOptions {
+            trusted_fronts: application.proxy.trusted_fronts.clone(),
+            ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        };
+        let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
         let proxy = Arc::new(DrainingProxy::bind(options).map_err(EngineStartError::Bind)?);
         let address = proxy.local_addr();

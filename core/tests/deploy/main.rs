@@ -5,3 +5,4 @@ mod ending;
 mod failures;
 mod operations;
 mod shop;
+mod traffic;

@@ -104,6 +104,8 @@ fn start(config: &Path, files: &Files) -> Result<Child, String> {
     let program = this_program();
     Command::new(&program)
         .arg("daemon")
+        // It outlives whoever starts it, be it a process that another daemon supervises.
+        .env_remove(rollcore::START_VARIABLE)
         .arg("--own-session")
         .arg("--config")
         .arg(config)
