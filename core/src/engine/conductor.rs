@@ -17,7 +17,7 @@ use super::perform::{News, Performer};
 use super::status::Published;
 
 /// How long the last answers of the proxy may take once every process is gone; what is left then is cut.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A question, and where its answer goes.
 #[derive(Debug)]

@@ -4,12 +4,16 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod budget;
 mod conductor;
+mod doctor;
 mod error;
 mod events;
+mod legacy;
 mod perform;
 mod release;
 mod reload;
+mod runtime;
 mod status;
 
 use std::collections::BTreeMap;
@@ -33,9 +37,13 @@ use events::EventHub;
 use reload::Reload;
 use status::Published;
 
+pub use budget::{longest_shutdown, longest_stop};
+pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
+pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
 pub use release::{Deployed, Release, ShutdownReport};
+pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
     ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
     Status,
@@ -75,6 +83,7 @@ struct Shared {
     proxy: Arc<DrainingProxy>,
     ops: AtomicU64,
     reload: OnceLock<Reload>,
+    runtime: OnceLock<RuntimeIdentity>,
 }
 
 impl Engine {
@@ -104,8 +113,14 @@ impl Engine {
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
-        let shared =
-            Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0), reload: OnceLock::new() });
+        let shared = Arc::new(Shared {
+            published,
+            events,
+            proxy,
+            ops: AtomicU64::new(0),
+            reload: OnceLock::new(),
+            runtime: OnceLock::new(),
+        });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
@@ -207,7 +222,13 @@ impl Engine {
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.published.load().status(&self.shared.proxy)
+        let status = self.shared.published.load().status(&self.shared.proxy);
+        Status { daemon_runtime: self.shared.runtime.get().cloned(), ..status }
+    }
+
+    /// Says which program this is, for [`Status::daemon_runtime`]. Only the first call has an effect.
+    pub fn runtime(&self, runtime: RuntimeIdentity) {
+        let _first_one_stays = self.shared.runtime.set(runtime);
     }
 
     /// The events after `after`, and then each new one.

@@ -15,6 +15,8 @@ use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
 
+use super::runtime::RuntimeIdentity;
+
 /// How an engine is. As JSON it is what `status` answers, but for the word `status` itself.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +30,9 @@ pub struct Status {
     pub busy: Option<String>,
     /// Where commands come in.
     pub control: ControlStatus,
+    /// Which program the daemon runs, when its host says so; see [`Engine::runtime`](crate::Engine::runtime).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_runtime: Option<RuntimeIdentity>,
     /// Processes of an earlier daemon that are still there. Always empty so far.
     pub orphans: Vec<serde_json::Value>,
     /// Where traffic comes in.
@@ -212,6 +217,7 @@ impl Published {
             application: self.application.name.clone(),
             busy: self.busy.clone(),
             control: control(&self.application),
+            daemon_runtime: None,
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
