@@ -93,6 +93,9 @@ impl Performer {
             Action::Redefine { key, run } => {
                 self.supervised(key, |supervisor| supervisor.replace_spec((*run).clone()));
             }
+            Action::ReplaceStop { key, stop } => {
+                self.supervised(key, |supervisor| supervisor.replace_stop(stop));
+            }
             Action::ConfirmReady(key) => self.supervised(key, Supervisor::confirm_ready),
             Action::ForbidRestarts(key) => self.supervised(key, |supervisor| supervisor.set_restarts(false)),
             Action::Stop(key) => self.supervised(key, Supervisor::begin_stop),

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::id::Pid;
 use crate::report::{Change, StartReason, StopReport};
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 
 pub(crate) use hook::run_to_end;
 pub use machine::ProcessReport;
@@ -209,9 +209,16 @@ impl Supervisor {
         self.ask(Request::SetRestarts(allowed));
     }
 
-    /// What the next start runs, be it asked for or automatic. What runs now is stopped as it was started.
+    /// What the next start runs, be it asked for or automatic. What runs now is stopped as it was started, unless
+    /// [`replace_stop`](Self::replace_stop) says otherwise.
     pub fn replace_spec(&self, spec: RunSpec) {
         self.ask(Request::SetSpec(Box::new(spec)));
+    }
+
+    /// How the process is stopped from now on, the one that runs included (compat C-126). A stop that is under way goes
+    /// on with it from its next phase.
+    pub fn replace_stop(&self, stop: StopSpec) {
+        self.ask(Request::SetStop(Box::new(stop)));
     }
 
     /// Follows the state of the process. Every change of it is seen by [`observed`](Self::observed) only; here the
