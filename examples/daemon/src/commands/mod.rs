@@ -8,6 +8,7 @@ mod events;
 mod logs;
 mod printer;
 mod progress;
+mod reload;
 mod restart;
 mod rollback;
 mod shutdown;
