@@ -112,11 +112,12 @@ pub use control::{
 };
 pub use engine::{
     ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
-    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
-    Status, StopError, Stuck,
+    InstanceStatus, LogLine, ProxyStatus, RecoverError, Recovered, Recovery, Release, ReleaseStatus,
+    RestartError, RestoreError, ShutdownReport, SingleStatus, Status, StopError, Stuck,
 };
 pub use event::{
-    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
+    StartupProcess,
 };
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};

@@ -2,14 +2,18 @@
 //!
 //! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
 //! system calls, `child.rs` hears of the end, `group.rs` of who is left, `pipes.rs` and `output.rs` of what is printed,
-//! `hook.rs` runs lifecycle commands. Nothing here knows releases, ports, health checks or traffic.
+//! `hook.rs` runs lifecycle commands. `host.rs`, `census.rs` and `orphan.rs` find the processes of a program that is gone.
+//! Nothing here knows releases, ports, health checks or traffic.
 
+mod census;
 mod child;
 mod command;
 mod group;
 mod hook;
+mod host;
 mod identity;
 pub(crate) mod machine;
+mod orphan;
 mod output;
 mod pipes;
 mod running;
@@ -25,7 +29,12 @@ use crate::id::Pid;
 use crate::report::{Change, StartReason, StopReport};
 use crate::spec::RunSpec;
 
+pub(crate) use census::Census;
+#[cfg(test)]
+pub(crate) use census::Seen;
+pub(crate) use host::{Host, MARK_VARIABLE};
 pub use machine::ProcessReport;
+pub(crate) use orphan::{Stray, start_time_of_child};
 pub use output::Output;
 
 use task::{Ends, Request};
