@@ -104,16 +104,19 @@ mod control;
 // the book
 pub mod manual;
 
-pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
+pub use config::{
+    Bootstrap, BootstrapError, BootstrapOptions, Config, ConfigError, Defaults, Issue, RestartNeeded,
+    restart_needed,
+};
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
     REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
 };
 pub use engine::{
-    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
-    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
-    Status, StopError, Stuck,
+    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineOptions, EngineStartError,
+    EventCursor, InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, RetireError,
+    ShutdownReport, SingleStatus, Status, StopError, Stuck, find_release,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
@@ -121,8 +124,8 @@ pub use event::{
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
-    Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
-    Seq, UnsafeName,
+    Attestation, Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId,
+    Revision, Seq, UnsafeName,
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
@@ -133,7 +136,7 @@ pub use report::{
     StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
-pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};
+pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
 pub use supervisor::{Output, ProcessReport, StartError, Supervisor};

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock;
+use crate::config::Bootstrap;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
 use crate::report::{OutputLine, ProcessState, StartReason};
-use crate::rollout::{Instance, Owner, Release, World};
+use crate::rollout::{Ending, Instance, Owner, Release, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
@@ -23,6 +24,9 @@ pub struct Status {
     pub active_release_id: Option<ReleaseId>,
     /// The application's name.
     pub application: String,
+    /// The release that the engine was started with, if it was (compat C-162).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
     /// What has the lock, such as `deploy v2`. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
@@ -62,7 +66,7 @@ pub struct ControlStatus {
 pub struct ProxyStatus {
     /// The address, as configured.
     pub host: String,
-    /// The port that is bound.
+    /// The port that is bound; as configured while none is.
     pub port: u16,
     /// Where the processes of a release listen.
     pub upstream_host: String,
@@ -175,6 +179,7 @@ pub(super) struct Published {
     application: Arc<Application>,
     active: Option<ReleaseId>,
     busy: Option<String>,
+    ending: Option<Ending>,
     releases: Vec<(Release, Vec<Shown>)>,
     services: Vec<(ProcessId, Shown)>,
     singletons: Vec<(ProcessId, Shown)>,
@@ -195,13 +200,18 @@ impl Published {
             application: Arc::clone(world.application()),
             active: world.active().map(|release| release.id.clone()),
             busy: world.busy_with(),
+            ending: world.ending(),
             releases: releases.map(|release| (release.clone(), of_release(release.generation))).collect(),
             services: world.services().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             singletons: world.singletons().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
         }
     }
 
-    pub(super) fn status(&self, proxy: &DrainingProxy) -> Status {
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    pub(super) fn status(&self, proxy: &DrainingProxy, bootstrap: Option<&Bootstrap>) -> Status {
         let epoch = clock::epoch();
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
@@ -210,12 +220,15 @@ impl Published {
         Status {
             active_release_id: self.active.clone(),
             application: self.application.name.clone(),
+            bootstrap: bootstrap.cloned(),
             busy: self.busy.clone(),
             control: control(&self.application),
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
-                port: proxy.local_addr().port(),
+                port: Some(proxy.local_addr().port())
+                    .filter(|bound| *bound != 0)
+                    .unwrap_or(self.application.proxy.port),
                 upstream_host: self.application.proxy.upstream_host.clone(),
             },
             releases: self

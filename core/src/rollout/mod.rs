@@ -18,4 +18,4 @@ pub use command::{Action, Answer, Command, DeployRequest, Input, Refusal, Restar
 pub use failure::Failure;
 pub use plan::plan;
 pub use walk::{Outcome, Turn, Walk};
-pub use world::{Instance, Owner, Release, ReleaseState, World};
+pub use world::{Ending, Instance, Owner, Release, ReleaseState, World};
