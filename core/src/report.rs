@@ -137,6 +137,8 @@ pub enum Change {
         /// What happens next.
         then: AfterExit,
     },
+    /// It takes no more work: its quiet command has ended, and a stop will find it as it is now.
+    Quieted,
     /// Politeness took too long; SIGKILL was sent.
     StopTimedOut {
         /// The leader of the group.

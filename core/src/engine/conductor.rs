@@ -54,7 +54,8 @@ impl Conductor {
     ) -> Self {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
-        let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell, shared.journal.mark());
+        let (proxy, handed_over) = (Arc::clone(&shared.proxy), Arc::clone(&shared.handed_over));
+        let performer = Performer::new(proxy, handed_over, ports, tell, shared.journal.mark());
         Self {
             application: Arc::clone(world.application()),
             world,
@@ -73,7 +74,7 @@ impl Conductor {
     }
 
     async fn run(mut self) {
-        while self.farewells.is_empty() {
+        while !self.world.is_over() {
             let input = self.next_input().await;
             self.turn(input);
         }

@@ -1,7 +1,8 @@
 //! Carries out what the world wants, with the hands. Nothing here decides, and nothing here waits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -25,9 +26,13 @@ pub(super) enum News {
     Leased { generation: Generation, result: Result<Vec<(ProcessId, Lease)>, Failure> },
 }
 
+/// The proxy's listening socket, from the moment that it is left until whoever takes over has it.
+pub(super) type HandedOver = Arc<Mutex<Option<TcpListener>>>;
+
 /// The hands, and what they hold.
 pub(super) struct Performer {
     proxy: Arc<DrainingProxy>,
+    handed_over: HandedOver,
     ports: PortAllocator,
     tell: mpsc::UnboundedSender<News>,
     leases: HashMap<u16, Lease>,
@@ -46,12 +51,14 @@ const TAIL_LINES: usize = 20;
 impl Performer {
     pub(super) fn new(
         proxy: Arc<DrainingProxy>,
+        handed_over: HandedOver,
         ports: PortAllocator,
         tell: mpsc::UnboundedSender<News>,
         mark: Option<String>,
     ) -> Self {
         Self {
             proxy,
+            handed_over,
             ports,
             tell,
             leases: HashMap::new(),
@@ -108,12 +115,15 @@ impl Performer {
             }
             Action::ConfirmReady(key) => self.supervised(key, Supervisor::confirm_ready),
             Action::ForbidRestarts(key) => self.supervised(key, |supervisor| supervisor.set_restarts(false)),
+            Action::Quiet(key) => self.supervised(key, Supervisor::begin_quiet),
             Action::Stop(key) => self.supervised(key, Supervisor::begin_stop),
             Action::Forget(key) => self.forget(key),
             Action::Probe { key, host, port, health } => self.probe(key, &host, port, &health),
             Action::CancelProbe(key) => self.cancel_probe(key),
             Action::Switch(target) => self.switch(target),
             Action::Drain { generation, budget } => self.drain(generation, budget),
+            Action::StopAccepting { handover } => self.stop_accepting(handover),
+            Action::CloseProxy { budget } => self.close_proxy(budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
             Action::Record(_) | Action::Describe { .. } | Action::Answer { .. } => {}
         }
@@ -217,6 +227,25 @@ impl Performer {
         });
     }
 
+    /// The socket that is handed over is kept for whoever asked for it.
+    fn stop_accepting(&self, handover: bool) {
+        let (proxy, handed_over, tell) =
+            (Arc::clone(&self.proxy), Arc::clone(&self.handed_over), self.tell.clone());
+        tokio::spawn(async move {
+            let listener = proxy.leave(handover).await;
+            *handed_over.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+            let _ = tell.send(News::Input(Input::AcceptingStopped));
+        });
+    }
+
+    fn close_proxy(&self, budget: Duration) {
+        let (proxy, tell) = (Arc::clone(&self.proxy), self.tell.clone());
+        tokio::spawn(async move {
+            let report = proxy.close(budget).await;
+            let _ = tell.send(News::Input(Input::ProxyClosed { report }));
+        });
+    }
+
     fn end_traffic(&mut self, generation: Generation) {
         for draining in self.left.remove(&generation).unwrap_or_default() {
             draining.cut_now();
@@ -249,7 +278,8 @@ mod tests {
     async fn a_probe_that_ended_leaves_nothing() {
         let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
         let (tell, mut news) = mpsc::unbounded_channel();
-        let mut performer = Performer::new(Arc::new(proxy), PortAllocator::new("127.0.0.1"), tell, None);
+        let ports = PortAllocator::new("127.0.0.1");
+        let mut performer = Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None);
         let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
         let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
         performer.perform(Action::Probe { key, host, port: 1, health });

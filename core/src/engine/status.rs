@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock;
+use crate::config::Bootstrap;
 use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
 use crate::report::{OutputLine, ProcessState, StartReason};
-use crate::rollout::{Instance, Owner, Release, ReleaseState, World};
+use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
@@ -26,6 +27,9 @@ pub struct Status {
     pub active_release_id: Option<ReleaseId>,
     /// The application's name.
     pub application: String,
+    /// The release that the engine was started with, if it was (compat C-162).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
     /// What has the lock, such as `deploy v2`, or `restore v1` after an earlier daemon was killed. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
@@ -75,7 +79,7 @@ pub struct ControlStatus {
 pub struct ProxyStatus {
     /// The address, as configured.
     pub host: String,
-    /// The port that is bound.
+    /// The port that is bound; as configured while none is.
     pub port: u16,
     /// Where the processes of a release listen.
     pub upstream_host: String,
@@ -188,6 +192,7 @@ pub(super) struct Published {
     application: Arc<Application>,
     active: Option<ReleaseId>,
     busy: Option<String>,
+    ending: Option<Ending>,
     releases: Vec<(Release, Vec<Shown>)>,
     starting: Vec<(Release, Vec<Shown>)>,
     services: Vec<(ProcessId, Shown)>,
@@ -213,12 +218,17 @@ impl Published {
             busy: world.busy_with(),
             releases: listed(world).into_iter().map(with_processes).collect(),
             starting: starting.map(with_processes).collect(),
+            ending: world.ending(),
             services: world.services().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             singletons: world.singletons().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             displaced: displaced(world)
                 .filter_map(|(key, instance)| Some((instance.id.process().clone(), shown(key)?)))
                 .collect(),
         }
+    }
+
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending
     }
 
     /// The configuration in force.
@@ -237,13 +247,16 @@ impl Published {
         Status {
             active_release_id: self.active.clone(),
             application: self.application.name.clone(),
+            bootstrap: None,
             busy: self.busy.clone(),
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
-                port: proxy.local_addr().port(),
+                port: Some(proxy.local_addr().port())
+                    .filter(|bound| *bound != 0)
+                    .unwrap_or(self.application.proxy.port),
                 upstream_host: self.application.proxy.upstream_host.clone(),
             },
             releases: releases(&self.releases),

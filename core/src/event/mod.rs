@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::id::{InstanceId, Pid, ReleaseId, Revision, Seq};
+use crate::id::{Attestation, InstanceId, Pid, ReleaseId, Revision, Seq};
 use crate::report::{DrainReport, HookProblem, OutputLine, StartReason};
 use crate::step::{Step, Undo};
 use crate::time::WallTime;
@@ -136,6 +136,16 @@ pub enum Event {
         release: ReleaseId,
         /// Its directory.
         path: PathBuf,
+    },
+    /// Somebody else has taken over; what was begun here goes on to its end.
+    OwnerRetired {
+        /// What the other one said of itself.
+        attestation: Attestation,
+    },
+    /// The release that a daemon was started with could not be made active.
+    BootstrapFailed {
+        /// The release.
+        release: ReleaseId,
     },
     /// Somebody asked for the restart of a process.
     RestartRequested {

@@ -38,6 +38,8 @@ impl Event {
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
             Self::RollbackStarted { .. } => "rollback starting",
+            Self::OwnerRetired { .. } => "external owner retired",
+            Self::BootstrapFailed { .. } => "bootstrap activation failed",
             Self::RestartRequested { .. } => "process restart requested",
             Self::CommandFailed { .. } => "command failed",
             Self::ControlConnectionFailed { .. } => "control connection error",
@@ -99,6 +101,10 @@ impl Event {
             | Self::ReleaseDrained { release }
             | Self::ReleaseStopped { release }
             | Self::ReleaseRestored { release } => json!({ "releaseId": release }),
+            Self::OwnerRetired { attestation } => {
+                json!({ "attestation": attestation, "status": "draining" })
+            }
+            Self::BootstrapFailed { release } => json!({ "releaseId": release, "status": "error" }),
             Self::RestartRequested { process } => json!({ "processId": process }),
             Self::CommandFailed { error }
             | Self::ProxyRequestFailed { error }

@@ -195,6 +195,21 @@ impl Supervisor {
         answered.await.unwrap_or_default()
     }
 
+    /// The first part of a stop: the quiet command is run, an exit from now on is no crash, and an automatic restart
+    /// that is waited for is cancelled (compat C-65). Waits until the command has ended, or nothing runs.
+    ///
+    /// A [`stop`](Self::stop) goes on from there, without a second quiet command (compat C-74); so does a start, which
+    /// stops the process first. Until then a process that does not end by itself goes on as long as it likes.
+    ///
+    /// # Cancel safety
+    /// The quiet goes on when the future is dropped.
+    pub async fn quiet(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Quiet(answer));
+        // Without the runtime there is no process that could take work.
+        answered.await.unwrap_or_default();
+    }
+
     /// As [`start`](Self::start), for whoever hears of the outcome from an observer.
     pub(crate) fn begin_start(&self, reason: StartReason) {
         let (answer, _nobody_waits) = oneshot::channel();
@@ -205,6 +220,12 @@ impl Supervisor {
     pub(crate) fn begin_stop(&self) {
         let (answer, _nobody_waits) = oneshot::channel();
         self.ask(Request::Stop(answer));
+    }
+
+    /// As [`quiet`](Self::quiet), for whoever hears of the outcome from an observer.
+    pub(crate) fn begin_quiet(&self) {
+        let (answer, _nobody_waits) = oneshot::channel();
+        self.ask(Request::Quiet(answer));
     }
 
     /// Says that the process is ready, for one whose [`Readiness`](crate::Readiness) is `WhenConfirmed`. Harmless when

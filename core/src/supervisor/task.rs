@@ -23,6 +23,7 @@ use super::{Observer, StartError};
 /// What a handle asks for.
 pub(super) enum Request {
     Start(StartReason, oneshot::Sender<Result<Pid, StartError>>),
+    Quiet(oneshot::Sender<()>),
     Stop(oneshot::Sender<StopReport>),
     ConfirmReady,
     SetRestarts(bool),
@@ -49,6 +50,7 @@ struct Task {
     running: Option<Running>,
     hook: Option<JoinHandle<HookEnd>>,
     starting: Vec<oneshot::Sender<Result<Pid, StartError>>>,
+    quieting: Vec<oneshot::Sender<()>>,
     stopping: Vec<oneshot::Sender<StopReport>>,
     start_error: Option<StartError>,
 }
@@ -63,6 +65,7 @@ pub(super) async fn run(spec: RunSpec, ends: Ends) {
         running: None,
         hook: None,
         starting: Vec::new(),
+        quieting: Vec::new(),
         stopping: Vec::new(),
         start_error: None,
     };
@@ -102,6 +105,11 @@ impl Task {
             Some(Request::Start(reason, answer)) => {
                 self.starting.push(answer);
                 Event::Start(reason)
+            }
+            Some(Request::Quiet(answer)) => {
+                self.quieting.push(answer);
+                self.answer_starts(&Err(StartError::Stopped));
+                Event::Quiet
             }
             Some(Request::Stop(answer)) => {
                 self.stopping.push(answer);
@@ -191,6 +199,7 @@ impl Task {
         }
         match change {
             Change::Stopped(report) => {
+                self.answer_quiets();
                 for waiting in self.stopping.drain(..) {
                     let _gone = waiting.send(*report);
                 }
@@ -203,8 +212,17 @@ impl Task {
         }
     }
 
+    fn answer_quiets(&mut self) {
+        for waiting in self.quieting.drain(..) {
+            let _gone = waiting.send(());
+        }
+    }
+
     /// Whoever waits for a start hears of it when there is nothing more to wait for.
     fn answer_by_state(&mut self) {
+        if self.machine.is_quieted() {
+            self.answer_quiets();
+        }
         match self.machine.report().state {
             ProcessState::Running { pid, .. } => self.answer_starts(&Ok(pid)),
             ProcessState::Failed { .. } => {

@@ -44,6 +44,8 @@ pub struct Instance {
     pub survivors: u32,
     /// Whether it was asked to stop and has not told yet that it is gone.
     pub is_being_stopped: bool,
+    /// Whether it was asked to take no more work.
+    pub is_quieted: bool,
     /// The port of a singleton, which may outlive the release that leased it.
     pub(super) leased: Option<u16>,
 }
@@ -62,6 +64,7 @@ impl Instance {
             restarts: 0,
             survivors: 0,
             is_being_stopped: false,
+            is_quieted: false,
             leased: None,
         }
     }
@@ -99,7 +102,7 @@ impl Instance {
                 self.started_at = Some(now);
                 self.last_exit = None;
                 self.survivors = 0;
-                self.state = match self.is_being_stopped {
+                self.state = match self.is_being_stopped || self.is_quieted {
                     true => ProcessState::Stopping { pid: *pid },
                     false => ProcessState::Running { pid: *pid, since: now, ready: false },
                 };
@@ -121,10 +124,11 @@ impl Instance {
                 self.last_exit = report.exit.or(self.last_exit);
                 self.survivors = report.survivors;
                 self.is_being_stopped = false;
+                self.is_quieted = false;
                 self.state = ProcessState::Stopped { last_exit: self.last_exit };
             }
             Change::SurvivorsEnded => self.survivors = 0,
-            Change::StopTimedOut { .. } | Change::HookFailed { .. } => {}
+            Change::Quieted | Change::StopTimedOut { .. } | Change::HookFailed { .. } => {}
         }
     }
 
@@ -141,8 +145,17 @@ impl Instance {
         self.is_being_stopped || self.survivors > 0 || !matches!(self.state, ProcessState::Stopped { .. })
     }
 
+    pub(super) fn begin_quiet(&mut self) {
+        self.is_quieted = true;
+        self.leave_running();
+    }
+
     pub(super) fn begin_stop(&mut self) {
         self.is_being_stopped = true;
+        self.leave_running();
+    }
+
+    fn leave_running(&mut self) {
         if let ProcessState::Running { pid, .. } = self.state {
             self.state = ProcessState::Stopping { pid };
         }
