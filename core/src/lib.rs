@@ -114,11 +114,11 @@ pub use control::{
     REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, control_presence,
 };
 pub use engine::{
-    Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
-    EngineOptions, EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine,
-    ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen, ReleaseStatus,
-    RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport, SingleStatus, Status,
-    StopError, Stuck, doctor, find_release, longest_shutdown, longest_stop, stop_legacy,
+    Check, ChildStatus, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed,
+    Engine, EngineOptions, EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess,
+    LogLine, ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen,
+    ReleaseStatus, RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport, SingleStatus,
+    Status, StopError, Stuck, doctor, find_release, longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
@@ -135,8 +135,8 @@ pub use proxy::{
     Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
-    StopReport,
+    AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,
+    ProcessState, StartReason, StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};

@@ -131,7 +131,8 @@ impl Conductor {
         done.into_iter().for_each(|action| self.performer.perform(action));
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
-        self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
+        let published = Published::of(&self.world, self.performer.outputs(), self.performer.memory());
+        self.shared.published.store(Arc::new(published));
         let is_answered = said.iter().any(|action| matches!(action, Action::Answer { .. }));
         said.into_iter().for_each(|action| self.say(action));
         if is_news || is_answered {

@@ -59,8 +59,8 @@ pub use release::{Deployed, Release, ShutdownReport};
 pub use restore::RestoreError;
 pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
-    ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
-    Status,
+    ChildStatus, ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus,
+    SingleStatus, Status,
 };
 
 /// How many questions may wait for the conductor; the next one waits with its asker.
@@ -187,7 +187,7 @@ impl Engine {
         }
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
-        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
+        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
         let shared = Arc::new(Shared {
             published,
             events,

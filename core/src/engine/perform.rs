@@ -16,7 +16,7 @@ use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
 use crate::spec::{HealthSpec, PortRange, RunSpec};
-use crate::supervisor::{MARK_VARIABLE, Output, Supervisor};
+use crate::supervisor::{MARK_VARIABLE, MemoryUse, Output, Supervisor};
 
 /// What a hand has to say.
 pub(super) enum News {
@@ -38,6 +38,7 @@ pub(super) struct Performer {
     leases: HashMap<u16, Lease>,
     supervisors: HashMap<InstanceKey, Supervisor>,
     outputs: BTreeMap<InstanceKey, Output>,
+    memory: BTreeMap<InstanceKey, MemoryUse>,
     probes: HashMap<InstanceKey, AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
@@ -64,6 +65,7 @@ impl Performer {
             leases: HashMap::new(),
             supervisors: HashMap::new(),
             outputs: BTreeMap::new(),
+            memory: BTreeMap::new(),
             probes: HashMap::new(),
             left: HashMap::new(),
             mark,
@@ -79,6 +81,11 @@ impl Performer {
     /// What each instance printed.
     pub(super) fn outputs(&self) -> &BTreeMap<InstanceKey, Output> {
         &self.outputs
+    }
+
+    /// What each instance holds in memory.
+    pub(super) fn memory(&self) -> &BTreeMap<InstanceKey, MemoryUse> {
+        &self.memory
     }
 
     pub(super) fn take_in(&mut self, news: News) -> Input {
@@ -152,7 +159,7 @@ impl Performer {
     fn start(&mut self, key: InstanceKey, run: &RunSpec, reason: StartReason) {
         let run = self.marked(run);
         let tell = &self.tell;
-        let outputs = &mut self.outputs;
+        let (outputs, memory) = (&mut self.outputs, &mut self.memory);
         let supervisor = self.supervisors.entry(key).or_insert_with(|| {
             let tell = tell.clone();
             let observer = move |change: &Change, output: &Output| {
@@ -167,6 +174,7 @@ impl Performer {
             };
             let supervisor = Supervisor::observed(run.clone(), observer);
             outputs.insert(key, supervisor.output());
+            memory.insert(key, supervisor.memory_use());
             supervisor
         });
         supervisor.replace_spec(run);
@@ -182,6 +190,7 @@ impl Performer {
     fn forget(&mut self, key: InstanceKey) {
         self.supervisors.remove(&key);
         self.outputs.remove(&key);
+        self.memory.remove(&key);
     }
 
     fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {

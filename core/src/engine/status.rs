@@ -11,10 +11,10 @@ use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
-use crate::report::{OutputLine, ProcessState, StartReason};
+use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
-use crate::supervisor::Output;
+use crate::supervisor::{MemoryUse, Output};
 use crate::time::{Epoch, WallTime};
 
 use super::runtime::RuntimeIdentity;
@@ -139,7 +139,7 @@ pub struct SingleStatus {
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
     /// The members of its group; empty unless its memory is watched.
-    pub children: Vec<serde_json::Value>,
+    pub children: Vec<ChildStatus>,
     /// What it runs.
     pub command: String,
     /// Where.
@@ -155,6 +155,9 @@ pub struct InstanceStatus {
     /// Why it was started last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_start_reason: Option<&'static str>,
+    /// When it was restarted for its memory last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_memory_restart_at: Option<WallTime>,
     /// What it printed last, the oldest first.
     pub logs: Vec<LogLine>,
     /// How often it was restarted for its memory.
@@ -164,6 +167,9 @@ pub struct InstanceStatus {
     pub pid: Option<u32>,
     /// How often it was started again by itself.
     pub restarts: u32,
+    /// What its members hold in memory together, in bytes, if that is watched and was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
     /// Its last successful start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<WallTime>,
@@ -172,6 +178,18 @@ pub struct InstanceStatus {
     /// How long it has been running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uptime_ms: Option<u64>,
+}
+
+/// One member of an instance whose memory is watched.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildStatus {
+    /// The kernel's name of what it runs.
+    pub command: String,
+    /// Its number.
+    pub pid: u32,
+    /// What it holds in memory, in bytes.
+    pub rss_bytes: u64,
 }
 
 /// A line that an instance printed.
@@ -200,11 +218,18 @@ pub(super) struct Published {
     displaced: Vec<(ProcessId, Shown)>,
 }
 
-type Shown = (Instance, Option<Output>);
+/// An instance, and where to look up what changes without the world.
+type Shown = (Instance, Option<Output>, Option<MemoryUse>);
 
 impl Published {
-    pub(super) fn of(world: &World, outputs: &BTreeMap<InstanceKey, Output>) -> Self {
-        let shown = |key: InstanceKey| Some((world.instance(key)?.clone(), outputs.get(&key).cloned()));
+    pub(super) fn of(
+        world: &World,
+        outputs: &BTreeMap<InstanceKey, Output>,
+        memory: &BTreeMap<InstanceKey, MemoryUse>,
+    ) -> Self {
+        let shown = |key: InstanceKey| {
+            Some((world.instance(key)?.clone(), outputs.get(&key).cloned(), memory.get(&key).cloned()))
+        };
         let of_release = |generation: Generation| {
             let of_it =
                 world.instances().filter(|(_, instance)| instance.owner == Owner::Release(generation));
@@ -322,7 +347,8 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
     }
 }
 
-fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
+fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus {
+    let memory = memory.as_ref().and_then(MemoryUse::last);
     let exit = instance.last_exit;
     // Its leader has gone; whatever of its group is still being stopped has no pid of its own here (compat C-62, C-63).
     let state = match instance.state {
@@ -334,7 +360,8 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         _ => None,
     };
     InstanceStatus {
-        children: Vec::new(),
+        rss_bytes: memory.as_ref().map(|sample| sample.rss_bytes),
+        children: memory.into_iter().flat_map(|sample| sample.members).map(child).collect(),
         command: instance.run.command.to_string(),
         cwd: instance.run.cwd.to_string_lossy().into_owned(),
         exit_code: exit.map(Exit::code),
@@ -342,13 +369,18 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         id: instance.id.clone(),
         last_start_reason: instance.last_reason.map(StartReason::as_str),
         logs: output.iter().flat_map(Output::lines).map(log_line).collect(),
-        memory_restarts: 0,
+        last_memory_restart_at: instance.last_memory_restart_at.map(|at| epoch.wall(at)),
+        memory_restarts: instance.memory_restarts,
         pid: state.pid().map(Pid::get),
         restarts: instance.restarts,
         started_at: instance.started_at.map(|at| epoch.wall(at)),
         state: state.as_str(),
         uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
     }
+}
+
+fn child(member: MemberMemory) -> ChildStatus {
+    ChildStatus { command: member.command, pid: member.pid.get(), rss_bytes: member.rss_bytes }
 }
 
 fn log_line(line: OutputLine) -> LogLine {

@@ -271,6 +271,25 @@ pub enum ProcessEvent {
         /// What was wrong with it.
         problem: HookProblem,
     },
+    /// Its members together hold more memory than is good.
+    MemoryWarning {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much is good.
+        warn_bytes: u64,
+    },
+    /// Its members together hold more memory than they may; it is stopped and started again.
+    MemoryLimitExceeded {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much they may.
+        limit_bytes: u64,
+    },
+    /// It was stopped for its memory, and could not be started again.
+    MemoryRestartFailed {
+        /// Why.
+        error: String,
+    },
     /// It was stopped, and even after SIGKILL something of its group was left. Ours.
     SurvivorsLeft {
         /// How many processes.

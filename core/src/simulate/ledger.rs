@@ -20,6 +20,8 @@ pub(super) struct Ledger {
     pub(super) answered_probe: BTreeSet<InstanceKey>,
     /// Instances that went down and stay down, by themselves.
     given_up: BTreeSet<InstanceKey>,
+    /// Instances that were stopped for their memory, by themselves.
+    held_too_much: BTreeSet<InstanceKey>,
     /// A switch to a release that was not ready.
     pub(super) switched_unready: bool,
     /// Requests that were lost, and how.
@@ -105,7 +107,9 @@ impl Ledger {
         if matches!(answer, Answer::Undone { .. }) {
             let (before, after) = (&asked.before, Snapshot::of(world));
             let lost: Vec<_> = before.kept_up.difference(&after.kept_up).collect();
-            let lost_by_undo: Vec<_> = lost.iter().filter(|key| !self.given_up.contains(key)).collect();
+            let is_its_own =
+                |key: &InstanceKey| self.given_up.contains(key) || self.held_too_much.contains(key);
+            let lost_by_undo: Vec<_> = lost.into_iter().filter(|key| !is_its_own(key)).collect();
             let is_same = before.active == after.active
                 && before.leases == after.leases
                 && before.services == after.services
@@ -125,6 +129,9 @@ impl Ledger {
             Change::NotStarted { .. }
             | Change::Exited { then: AfterExit::Stays | AfterExit::LimitReached { .. }, .. } => {
                 self.given_up.insert(key);
+            }
+            Change::MemoryExceeded { .. } => {
+                self.held_too_much.insert(key);
             }
             Change::Started { .. } => {
                 self.given_up.remove(&key);

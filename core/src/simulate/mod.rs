@@ -217,6 +217,7 @@ impl Simulation {
             Happening::LeaderExits(pid, exit) => self.leader_exits(pid, exit),
             Happening::OthersEnd(pid) => self.others_end(pid),
             Happening::HookEnds(key, end) => self.drive(key, supervise::hook_ended(end)),
+            Happening::MemoryKnown(pid, rss) => self.memory_known(pid, rss),
             Happening::ProbeDue(key) => self.ask_health(key, ProbeEvent::TimeUp),
             Happening::ProbeEnds(key, outcome) => self.ask_health(key, ProbeEvent::ProbeEnded(outcome)),
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),

@@ -88,6 +88,8 @@ pub enum FaultKind {
     Unkillable,
     /// It exits just after it answered a health check.
     ExitsOnceAsked,
+    /// It holds more and more memory, until it is restarted for it.
+    Leaks,
 }
 
 /// The processes of the standard applications.
@@ -226,6 +228,7 @@ fn fault(dice: &mut impl FnMut(u32) -> u32) -> Option<Fault> {
         5 => FaultKind::IgnoresStop,
         6 => FaultKind::LeavesGrandchild,
         7 => FaultKind::Unkillable,
+        9 => FaultKind::Leaks,
         8 => return Some(Fault { process: ProcessName::Web, kind: FaultKind::ExitsOnceAsked }),
         _ => return None,
     };

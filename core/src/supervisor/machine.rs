@@ -22,6 +22,7 @@
 //!   interest: [`Machine::group`] says which group it still cares about.
 //! - `Survivors` says how many members a watched group has, whenever that is known; at the latest just before the
 //!   `TimeUp` that follows a `Kill`.
+//! - `SampleMemory` is answered by one `Sampled`, unless the leader exits first.
 //! - `TimeUp` comes at [`Machine::next_timeout`]; one that comes too early is harmless.
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ use crate::spec::{Readiness, RunSpec, StopSpec};
 use crate::time::Instant;
 
 mod down;
+mod memory;
 #[cfg(test)]
 mod tests;
 mod up;
@@ -72,6 +74,8 @@ pub(crate) enum Event {
     TimeUp,
     /// How many members the watched group has.
     Survivors(u32),
+    /// The answer to `SampleMemory`: how many bytes its members hold; `None` where nobody can say.
+    Sampled(Option<u64>),
 }
 
 /// What to do about it, in this order.
@@ -94,6 +98,8 @@ pub(crate) enum Action {
     Kill,
     /// Tell when the group is empty.
     WatchGroup,
+    /// Find out how much memory its members hold.
+    SampleMemory,
     /// Tell the world.
     Tell(Change),
 }
@@ -213,6 +219,7 @@ pub(crate) struct Machine {
     last_reason: Option<StartReason>,
     last_exit: Option<Exit>,
     restarts: u32,
+    memory: memory::Watch,
 }
 
 impl Machine {
@@ -236,6 +243,7 @@ impl Machine {
             last_reason: None,
             last_exit: None,
             restarts: 0,
+            memory: memory::Watch::default(),
         }
     }
 
@@ -272,13 +280,11 @@ impl Machine {
 
     /// When to come back with `TimeUp`, if nothing else happens.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        match (self.state, self.spec.readiness) {
-            (State::Running { since, ready: false, .. }, Readiness::AfterUptime(uptime)) => {
-                Some(since + uptime)
-            }
-            (State::Clearing { until, .. } | State::Backoff { until, .. }, _) => Some(until),
-            (State::Stopping { phase, .. }, _) => phase.until(),
-            _ => None,
+        match self.state {
+            State::Running { .. } => self.ready_at().into_iter().chain(self.next_sample()).min(),
+            State::Clearing { until, .. } | State::Backoff { until, .. } => Some(until),
+            State::Stopping { phase, .. } => phase.until(),
+            State::Stopped | State::Starting { .. } | State::Failed => None,
         }
     }
 
@@ -304,7 +310,11 @@ impl Machine {
             }
 
             (S::Running { ready: false, .. }, E::ConfirmReady) => self.become_ready(),
-            (S::Running { .. }, E::TimeUp) if self.is_due(now) => self.become_ready(),
+            (S::Running { .. }, E::TimeUp) if self.ready_at().is_some_and(|at| at <= now) => {
+                self.become_ready()
+            }
+            (S::Running { .. }, E::TimeUp) => self.sample_if_due(now),
+            (S::Running { pid, ready, .. }, E::Sampled(rss)) => self.sampled(pid, ready, rss, now),
             (S::Running { pid, ready, .. }, E::Exited(exit)) => self.crash(pid, exit, ready, now),
 
             (S::Clearing { exit, then, .. }, E::GroupEmpty) => self.cleared(exit, then, now),
@@ -344,8 +354,19 @@ impl Machine {
                 | E::GroupEmpty
                 | E::HookEnded(_)
                 | E::ConfirmReady
+                | E::Sampled(_)
                 | E::TimeUp,
             ) => Vec::new(),
+        }
+    }
+
+    /// When it counts as ready by itself.
+    fn ready_at(&self) -> Option<Instant> {
+        match (self.state, self.spec.readiness) {
+            (State::Running { since, ready: false, .. }, Readiness::AfterUptime(uptime)) => {
+                Some(since + uptime)
+            }
+            _ => None,
         }
     }
 

@@ -16,6 +16,7 @@ use super::child::{Capture, RawChild};
 use super::command::NotSpawned;
 use super::hook;
 use super::machine::{Action, Event, HookEnd, Machine, ProcessReport};
+use super::memory::MemoryUse;
 use super::output::Output;
 use super::running::Running;
 use super::{Observer, StartError};
@@ -36,6 +37,7 @@ pub(super) struct Ends {
     pub(super) requests: mpsc::UnboundedReceiver<Request>,
     pub(super) report: watch::Sender<ProcessReport>,
     pub(super) output: Output,
+    pub(super) memory: MemoryUse,
     pub(super) observer: Observer,
 }
 
@@ -130,10 +132,12 @@ impl Task {
 
     fn spawned(&mut self, spawned: Result<Spawned, JoinError>) -> Event {
         let running = match spawned {
-            Ok(Ok(raw)) => Running::new(raw, &self.ends.output).map_err(|error| NotSpawned {
-                message: format!("spawn: {error}"),
-                detail: "cannot listen for its end".to_owned(),
-            }),
+            Ok(Ok(raw)) => {
+                Running::new(raw, &self.ends.output, &self.ends.memory).map_err(|error| NotSpawned {
+                    message: format!("spawn: {error}"),
+                    detail: "cannot listen for its end".to_owned(),
+                })
+            }
             Ok(Err(error)) => Err(error),
             Err(error) => {
                 Err(NotSpawned { message: format!("spawn: {error}"), detail: "a panic".to_owned() })
@@ -178,6 +182,7 @@ impl Task {
             }
             Action::Signal(signal) => self.running.iter_mut().for_each(|running| running.signal(signal)),
             Action::Kill => self.running.iter_mut().for_each(Running::kill),
+            Action::SampleMemory => self.running.iter_mut().for_each(Running::sample_memory),
             Action::WatchGroup => self.running.iter_mut().for_each(Running::watch),
             Action::Tell(change) => self.tell(&change),
         }

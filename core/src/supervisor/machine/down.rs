@@ -131,6 +131,9 @@ impl Machine {
         self.state = State::Stopped;
         self.stop_report.survivors = survivors;
         self.stop_report.killed |= survivors > 0;
+        if let Some(actions) = self.finish_memory_stop(now) {
+            return actions;
+        }
         let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
         if let Want::Up(reason) = self.want {
             actions.extend(self.start_alone(reason, now));
