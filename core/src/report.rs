@@ -140,6 +140,8 @@ pub enum Change {
         /// What happens next.
         then: AfterExit,
     },
+    /// It takes no more work: its quiet command has ended, and a stop will find it as it is now.
+    Quieted,
     /// Politeness took too long; SIGKILL was sent.
     StopTimedOut {
         /// The leader of the group.
@@ -154,6 +156,8 @@ pub enum Change {
     },
     /// The stop is complete: the group is empty, or nothing more can be done about it.
     Stopped(StopReport),
+    /// What had outlived SIGKILL is gone after all.
+    SurvivorsEnded,
     /// Its members together hold more memory than is good. Told once per crossing (compat C-79).
     MemoryWarned {
         /// How much, resident, in bytes.

@@ -6,6 +6,7 @@
 //!
 //! Nothing here reads files or the environment.
 
+mod bootstrap;
 mod check;
 mod draft;
 mod issue;
@@ -14,12 +15,14 @@ mod reload;
 mod unknown;
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::spec::Application;
 
+pub use bootstrap::{Bootstrap, BootstrapError, BootstrapOptions};
 pub use issue::{ConfigError, Issue};
 pub use reload::{RestartNeeded, restart_needed};
 
@@ -101,6 +104,14 @@ impl Config {
         } else {
             Err(ConfigError::invalid(notes.issues, notes.warnings))
         }
+    }
+
+    /// With what the config, being a program, changed in its environment (compat C-3): new values, and `None` for what
+    /// it removed.
+    #[must_use]
+    pub fn with_environment(mut self, environment: BTreeMap<String, Option<String>>) -> Self {
+        self.application.environment = environment;
+        self
     }
 
     /// What was configured.

@@ -36,6 +36,7 @@ pub(super) enum Happening {
     },
     RequestEnds(u64),
     Drained(Generation, DrainEvent),
+    CloseTimeUp,
     /// Nobody has asked for anything for a long time.
     MustBeSettled,
 }

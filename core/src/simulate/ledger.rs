@@ -88,7 +88,10 @@ impl Ledger {
     pub(super) fn asked(&mut self, op: OpId, command: &Command, world: &World) {
         self.shutting_down |= matches!(command, Command::Shutdown);
         let op_now = Op {
-            wants_lock: !matches!(command, Command::Shutdown),
+            wants_lock: !matches!(
+                command,
+                Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. }
+            ),
             is_stop: matches!(command, Command::Stop(_)),
             before: Snapshot::of(world),
             answers: Vec::new(),
@@ -135,6 +138,11 @@ impl Ledger {
             }
             _ => {}
         }
+    }
+
+    /// Every request is over: whatever is stopped now takes none with it.
+    pub(super) fn proxy_closed(&mut self) {
+        self.shutting_down = true;
     }
 
     pub(super) fn switched(&mut self, was_ready: bool) {

@@ -41,6 +41,10 @@ pub enum What {
     Restart,
     /// Somebody shuts down.
     Shutdown,
+    /// Somebody shuts down, and gives requests time to end.
+    DrainThenShutdown,
+    /// Somebody else takes over.
+    RetireOwner,
     /// Every instance of this process ends unasked.
     Crash(ProcessName),
     /// Requests and tunnels arrive.
@@ -193,8 +197,13 @@ fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
         7 | 8 => What::Rollback,
         9 => What::Stop,
         10 => What::Restart,
-        11 if dice(3) == 0 => What::Shutdown,
-        11..=13 => What::Crash(process(dice)),
+        11 => match dice(6) {
+            0 => What::Shutdown,
+            1 => What::DrainThenShutdown,
+            2 | 3 => What::RetireOwner,
+            _ => What::Crash(process(dice)),
+        },
+        12 | 13 => What::Crash(process(dice)),
         _ => load(dice),
     }
 }
@@ -250,6 +259,8 @@ impl fmt::Display for What {
             Self::Stop => f.write_str("somebody stops the active release"),
             Self::Restart => f.write_str("somebody restarts everything"),
             Self::Shutdown => f.write_str("somebody shuts down"),
+            Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
+            Self::RetireOwner => f.write_str("somebody else takes over"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {
                 let what = if *tunnels { "tunnels" } else { "requests" };

@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock;
 use crate::id::Pid;
 use crate::report::{Change, ProcessState, StartReason, StopReport};
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 use crate::time::Instant;
 
 use super::child::{Capture, RawChild};
@@ -25,11 +25,13 @@ use super::{Observer, StartError};
 /// What a handle asks for.
 pub(super) enum Request {
     Start(StartReason, oneshot::Sender<Result<Pid, StartError>>),
+    Quiet(oneshot::Sender<()>),
     Stop(oneshot::Sender<StopReport>),
     ConfirmReady,
     SetRestarts(bool),
     SetSpec(Box<RunSpec>),
     Members(oneshot::Sender<Option<Group>>),
+    SetStop(Box<StopSpec>),
 }
 
 /// The channels of a supervisor, as its task sees them.
@@ -52,6 +54,7 @@ struct Task {
     running: Option<Running>,
     hook: Option<JoinHandle<HookEnd>>,
     starting: Vec<oneshot::Sender<Result<Pid, StartError>>>,
+    quieting: Vec<oneshot::Sender<()>>,
     stopping: Vec<oneshot::Sender<StopReport>>,
     start_error: Option<StartError>,
 }
@@ -66,6 +69,7 @@ pub(super) async fn run(spec: RunSpec, ends: Ends) {
         running: None,
         hook: None,
         starting: Vec::new(),
+        quieting: Vec::new(),
         stopping: Vec::new(),
         start_error: None,
     };
@@ -114,6 +118,11 @@ impl Task {
                 self.starting.push(answer);
                 Event::Start(reason)
             }
+            Some(Request::Quiet(answer)) => {
+                self.quieting.push(answer);
+                self.answer_starts(&Err(StartError::Stopped));
+                Event::Quiet
+            }
             Some(Request::Stop(answer)) => {
                 self.stopping.push(answer);
                 // Whoever wanted it up before this stop does not get it; whoever does after it may.
@@ -127,6 +136,7 @@ impl Task {
                 let _gone = answer.send(self.running.as_ref().map(|running| running.group().clone()));
                 return None;
             }
+            Some(Request::SetStop(stop)) => Event::SetStop(stop),
             None => {
                 self.abandoned = true;
                 Event::Stop
@@ -209,6 +219,7 @@ impl Task {
         }
         match change {
             Change::Stopped(report) => {
+                self.answer_quiets();
                 for waiting in self.stopping.drain(..) {
                     let _gone = waiting.send(*report);
                 }
@@ -221,8 +232,17 @@ impl Task {
         }
     }
 
+    fn answer_quiets(&mut self) {
+        for waiting in self.quieting.drain(..) {
+            let _gone = waiting.send(());
+        }
+    }
+
     /// Whoever waits for a start hears of it when there is nothing more to wait for.
     fn answer_by_state(&mut self) {
+        if self.machine.is_quieted() {
+            self.answer_quiets();
+        }
         match self.machine.report().state {
             ProcessState::Running { pid, .. } => self.answer_starts(&Ok(pid)),
             ProcessState::Failed { .. } => {

@@ -33,8 +33,11 @@ pub(super) fn events_of(change: &Change, command: &str) -> Vec<ProcessEvent> {
         Change::Stopped(report) | Change::EndedForMemory(report) if !report.is_clean() => {
             vec![ProcessEvent::SurvivorsLeft { survivors: report.survivors }]
         }
-        Change::NotStarted { .. } | Change::BecameReady | Change::Stopped(_) | Change::EndedForMemory(_) => {
-            Vec::new()
-        }
+        Change::NotStarted { .. }
+        | Change::BecameReady
+        | Change::Quieted
+        | Change::Stopped(_)
+        | Change::EndedForMemory(_)
+        | Change::SurvivorsEnded => Vec::new(),
     }
 }

@@ -48,6 +48,8 @@ pub struct Instance {
     pub survivors: u32,
     /// Whether it was asked to stop and has not told yet that it is gone.
     pub is_being_stopped: bool,
+    /// Whether it was asked to take no more work.
+    pub is_quieted: bool,
     /// The port of a singleton, which may outlive the release that leased it.
     pub(super) leased: Option<u16>,
 }
@@ -68,6 +70,7 @@ impl Instance {
             last_memory_restart_at: None,
             survivors: 0,
             is_being_stopped: false,
+            is_quieted: false,
             leased: None,
         }
     }
@@ -79,6 +82,12 @@ impl Instance {
             self.state,
             ProcessState::Running { .. } | ProcessState::Starting | ProcessState::Backoff { .. }
         )
+    }
+
+    /// Whether it is down and stays down.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, ProcessState::Failed { .. } | ProcessState::Stopped { .. })
     }
 
     /// Whether anything of it may be left in the system.
@@ -100,7 +109,7 @@ impl Instance {
                 self.started_at = Some(now);
                 self.last_exit = None;
                 self.survivors = 0;
-                self.state = match self.is_being_stopped {
+                self.state = match self.is_being_stopped || self.is_quieted {
                     true => ProcessState::Stopping { pid: *pid },
                     false => ProcessState::Running { pid: *pid, since: now, ready: false },
                 };
@@ -122,9 +131,12 @@ impl Instance {
                 self.last_exit = report.exit.or(self.last_exit);
                 self.survivors = report.survivors;
                 self.is_being_stopped = false;
+                self.is_quieted = false;
                 self.state = ProcessState::Stopped { last_exit: self.last_exit };
             }
-            Change::StopTimedOut { .. }
+            Change::SurvivorsEnded => self.survivors = 0,
+            Change::Quieted
+            | Change::StopTimedOut { .. }
             | Change::HookFailed { .. }
             | Change::MemoryWarned { .. }
             | Change::MemoryExceeded { .. }
@@ -144,8 +156,8 @@ impl Instance {
             Change::EndedForMemory(report) => {
                 self.last_exit = report.exit.or(self.last_exit);
                 self.survivors = report.survivors;
-                // The answer to a stop that crossed it is still to come.
-                if !self.is_being_stopped {
+                // The answer to a stop or a quiet that crossed it is still to come.
+                if !self.is_being_stopped && !self.is_quieted {
                     self.state = ProcessState::Stopped { last_exit: self.last_exit };
                 }
             }
@@ -166,8 +178,17 @@ impl Instance {
         self.is_being_stopped || self.survivors > 0 || !matches!(self.state, ProcessState::Stopped { .. })
     }
 
+    pub(super) fn begin_quiet(&mut self) {
+        self.is_quieted = true;
+        self.leave_running();
+    }
+
     pub(super) fn begin_stop(&mut self) {
         self.is_being_stopped = true;
+        self.leave_running();
+    }
+
+    fn leave_running(&mut self) {
         if let ProcessState::Running { pid, .. } = self.state {
             self.state = ProcessState::Stopping { pid };
         }

@@ -136,6 +136,15 @@ fn a_stop_that_somebody_asked_for_meanwhile_is_a_stop() {
     assert_eq!(world.state(), ProcessState::Stopped { last_exit: Some(BY_TERM) });
 }
 
+/// Its owner retires: it is to end its work, not to begin it again.
+#[test]
+fn a_quiet_that_somebody_asked_for_meanwhile_ends_in_a_stop() {
+    let mut world = World::running(&watched());
+    world.bursts();
+    assert_eq!(world.tell(Event::Quiet), []);
+    assert_eq!(world.tell(Event::GroupEmpty), [stopped(Some(BY_TERM), false, 0)]);
+}
+
 #[test]
 fn a_start_that_somebody_asked_for_meanwhile_has_its_reason() {
     let mut world = World::running(&watched());
