@@ -5,6 +5,7 @@
 //! health check.
 
 mod budget;
+mod calendar;
 mod conductor;
 mod doctor;
 mod error;
@@ -31,6 +32,7 @@ use crate::proxy::{DrainingProxy, ProxyOptions};
 use crate::rollout::{Answer, Command, DeployRequest, RestartSelection, RollbackTo, World};
 use crate::spec::Application;
 
+use calendar::Calendar;
 use conductor::{Asked, Conductor};
 use error::FromAnswer;
 use events::EventHub;
@@ -84,6 +86,7 @@ struct Shared {
     ops: AtomicU64,
     reload: OnceLock<Reload>,
     runtime: OnceLock<RuntimeIdentity>,
+    calendar: Calendar,
 }
 
 impl Engine {
@@ -101,7 +104,11 @@ impl Engine {
         let application: Application = application.into();
         let events = EventHub::default();
         let failed = events.clone();
-        let options = ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        let options = ProxyOptions {
+            trusted_fronts: application.proxy.trusted_fronts.clone(),
+            ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        };
+        let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
         let proxy = Arc::new(DrainingProxy::bind(options).map_err(EngineStartError::Bind)?);
         let address = proxy.local_addr();
@@ -116,6 +123,7 @@ impl Engine {
             ops: AtomicU64::new(0),
             reload: OnceLock::new(),
             runtime: OnceLock::new(),
+            calendar: Calendar::default(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
@@ -218,7 +226,7 @@ impl Engine {
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {
-        let status = self.shared.published.load().status(&self.shared.proxy);
+        let status = self.shared.published.load().status(&self.shared.proxy, self.shared.calendar.epoch());
         Status { daemon_runtime: self.shared.runtime.get().cloned(), ..status }
     }
 
@@ -253,9 +261,13 @@ impl Engine {
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
         let op = OpId(self.shared.ops.fetch_add(1, Ordering::Relaxed) + 1);
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         self.commands.send(Asked { op, command, answer }).await.ok()?;
-        answered.await.ok()
+        // A question that comes in while the conductor ends may stay in its channel, unheard and undropped.
+        tokio::select! {
+            answer = &mut answered => answer.ok(),
+            () = self.commands.closed() => answered.try_recv().ok(),
+        }
     }
 }
 

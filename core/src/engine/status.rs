@@ -10,7 +10,7 @@ use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
 use crate::report::{OutputLine, ProcessState, StartReason};
-use crate::rollout::{Instance, Owner, Release, World};
+use crate::rollout::{Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
@@ -206,8 +206,7 @@ impl Published {
         }
     }
 
-    pub(super) fn status(&self, proxy: &DrainingProxy) -> Status {
-        let epoch = clock::epoch();
+    pub(super) fn status(&self, proxy: &DrainingProxy, epoch: Epoch) -> Status {
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
             process: instance(shown, epoch),
@@ -241,7 +240,8 @@ fn listed(world: &World) -> Vec<&Release> {
     let newest = |release: &Release| {
         !visible().any(|other| other.id == release.id && other.generation > release.generation)
     };
-    let mut listed: Vec<_> = visible().collect();
+    let is_left = |release: &&Release| newest(release) || release.state != ReleaseState::Stopped;
+    let mut listed: Vec<_> = visible().filter(is_left).collect();
     listed.sort_by_key(|release| (!newest(release), release.place()));
     listed
 }

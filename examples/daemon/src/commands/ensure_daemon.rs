@@ -140,6 +140,8 @@ fn start(copy: &Copy, config: &Path, files: &Files) -> Result<Child, String> {
     Command::new(&copy.program)
         .env(runtime::MANIFEST_VARIABLE, &copy.manifest)
         .arg("daemon")
+        // It outlives whoever starts it, be it a process that another daemon supervises.
+        .env_remove(rollcore::START_VARIABLE)
         .arg("--own-session")
         .arg("--config")
         .arg(config)
