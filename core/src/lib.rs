@@ -113,11 +113,13 @@ pub use control::{
 pub use engine::{
     Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
     EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine, ProxyStatus,
-    RUNTIME_FORMAT, Release, ReleaseSeen, ReleaseStatus, RestartError, RuntimeIdentity, ShutdownReport,
-    SingleStatus, Status, StopError, Stuck, doctor, longest_shutdown, longest_stop, stop_legacy,
+    RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen, ReleaseStatus, RestartError,
+    RestoreError, RuntimeIdentity, ShutdownReport, SingleStatus, Status, StopError, Stuck, doctor,
+    longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
-    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
+    StartupProcess,
 };
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};

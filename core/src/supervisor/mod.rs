@@ -1,17 +1,22 @@
 //! Supervisor: starts a process, keeps it alive, and ends it with everything it started.
 //!
 //! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
-//! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs` that a start
-//! leaves), `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. Nothing here knows releases, ports, health checks or traffic.
+//! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs`
+//! that a start leaves), `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
+//! `census.rs` and `orphan.rs` find the processes of a program that is gone, `table.rs` those of everybody.
+//! Nothing here knows releases, ports, health checks or traffic.
 
+mod census;
 mod child;
 mod command;
 mod group;
 mod hook;
+mod host;
 mod identity;
 mod kin;
 pub(crate) mod machine;
 mod mark;
+mod orphan;
 mod output;
 mod pipes;
 mod running;
@@ -28,9 +33,14 @@ use crate::id::Pid;
 use crate::report::{Change, StartReason, StopReport};
 use crate::spec::RunSpec;
 
+pub(crate) use census::Census;
+#[cfg(test)]
+pub(crate) use census::Seen;
 pub(crate) use hook::run_to_end;
+pub(crate) use host::{Host, MARK_VARIABLE};
 pub use machine::ProcessReport;
 pub use mark::START_VARIABLE;
+pub(crate) use orphan::{Stray, start_time_of_child};
 pub use output::Output;
 pub(crate) use table::{ProcessEntry, process_table};
 

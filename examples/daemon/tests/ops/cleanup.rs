@@ -164,3 +164,39 @@ fn who_is_not_ours_is_refused() {
         )
     );
 }
+
+/// C-227, C-230: what a daemon that was killed left behind is stopped; C-234: and doctor has named it before.
+#[test]
+fn orphans_are_named_and_then_stopped() {
+    let place = Place::with_app();
+    reconfigure(&place, "statePath", json!(place.path("state.json")));
+    let mut daemon = place.daemon();
+    place.json(&["deploy", "--release-path", &place.release("one", "ok"), "--release-id", "v1"]);
+    let worker = |status: &Value| {
+        let processes = status["releases"][0]["processes"].as_array().expect("a list").clone();
+        let worker = processes.into_iter().find(|process| process["id"] == "worker").expect("it runs");
+        worker["pid"].as_u64().expect("a pid")
+    };
+    let pid = worker(&place.json(&["status"]));
+    daemon.signal(nix::sys::signal::Signal::SIGKILL);
+    assert_eq!(daemon.code(), None);
+
+    let report = place.run(&["doctor", "--json"]);
+    let report: Value = serde_json::from_str(&report.stdout).expect("it is JSON");
+    let checks = report["checks"].as_array().expect("a list");
+    let orphans =
+        checks.iter().find(|check| check["name"] == "orphaned processes").expect("it was looked at");
+    let detail = orphans["detail"].as_str().expect("text");
+    assert!(detail.starts_with("4 possible orphaned processes still running: "), "{detail}");
+    assert!(detail.contains(&format!("worker (pid {pid})")), "{detail}");
+    assert!(detail.ends_with(" — verify and stop any leftovers"), "{detail}");
+
+    let ran = place.run(&["predeploy-cleanup"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        ran.stdout,
+        "No active Rollbridge daemon found.\nRecovered 4 Rollbridge orphaned processes.\nStopped 0 legacy processes.\n"
+    );
+    assert!(!is_alive(pid));
+    assert!(!place.path("state.json").exists());
+}
