@@ -108,15 +108,18 @@ pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_ne
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
+    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, control_presence,
 };
 pub use engine::{
-    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
-    InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, ShutdownReport, SingleStatus,
-    Status, StopError, Stuck,
+    Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
+    EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine, ProxyStatus,
+    RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen, ReleaseStatus, RestartError,
+    RestoreError, RuntimeIdentity, ShutdownReport, SingleStatus, Status, StopError, Stuck, doctor,
+    longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
-    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
+    StartupProcess,
 };
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};

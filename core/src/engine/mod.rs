@@ -4,13 +4,21 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod budget;
 mod calendar;
 mod conductor;
+mod doctor;
 mod error;
 mod events;
+mod journal;
+mod legacy;
+mod orphan;
 mod perform;
+mod recover;
 mod release;
 mod reload;
+mod restore;
+mod runtime;
 mod status;
 
 use std::collections::BTreeMap;
@@ -19,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::event::{Event, StampedEvent};
 use crate::id::{InstanceId, OpId, ReleaseId, Seq};
@@ -32,12 +40,19 @@ use calendar::Calendar;
 use conductor::{Asked, Conductor};
 use error::FromAnswer;
 use events::EventHub;
+use journal::{Ending, Journal};
 use reload::Reload;
 use status::Published;
 
+pub use budget::{longest_shutdown, longest_stop};
+pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
+pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
+pub use recover::{RecoverError, Recovered, Recovery};
 pub use release::{Deployed, Release, ShutdownReport};
+pub use restore::RestoreError;
+pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
     ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
     Status,
@@ -77,11 +92,30 @@ struct Shared {
     proxy: Arc<DrainingProxy>,
     ops: AtomicU64,
     reload: OnceLock<Reload>,
+    runtime: OnceLock<RuntimeIdentity>,
     calendar: Calendar,
+    journal: Journal,
+    /// The release that is being brought back; every operation but a shutdown waits for that.
+    restoring: watch::Sender<Option<ReleaseId>>,
+}
+
+impl Shared {
+    fn status(&self) -> Status {
+        let mut status = self.published.load().status(&self.proxy, self.calendar.epoch());
+        status.daemon_runtime = self.runtime.get().cloned();
+        status.orphans = self.journal.orphans.seen();
+        if let Some(release) = self.restoring.borrow().as_ref() {
+            status.busy = Some(format!("restore {release}"));
+        }
+        status
+    }
 }
 
 impl Engine {
     /// Binds the proxy and starts the conductor on the current tokio runtime. No process runs yet.
+    ///
+    /// With a state file, what an earlier daemon left running is told of first, and not touched (compat C-207). Writing it
+    /// begins with [`keep_state`](Self::keep_state).
     ///
     /// # Errors
     /// [`EngineStartError`] when the proxy's address cannot be bound.
@@ -94,6 +128,7 @@ impl Engine {
     pub async fn start(application: impl Into<Application>) -> Result<Self, EngineStartError> {
         let application: Application = application.into();
         let events = EventHub::default();
+        let journal = Journal::open(&application, &events).await;
         let failed = events.clone();
         let options = ProxyOptions {
             trusted_fronts: application.proxy.trusted_fronts.clone(),
@@ -107,8 +142,17 @@ impl Engine {
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
-        let (ops, reload, calendar) = (AtomicU64::new(0), OnceLock::new(), Calendar::default());
-        let shared = Arc::new(Shared { published, events, proxy, ops, reload, calendar });
+        let shared = Arc::new(Shared {
+            published,
+            events,
+            proxy,
+            ops: AtomicU64::new(0),
+            reload: OnceLock::new(),
+            runtime: OnceLock::new(),
+            calendar: Calendar::default(),
+            journal,
+            restoring: watch::Sender::new(None),
+        });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
@@ -207,10 +251,39 @@ impl Engine {
         }
     }
 
+    /// Begins to write down what runs, if the application has a state file: now, every 5 s, and whenever a process is
+    /// started or ends (compat C-201). Returns when that was done once, or failed, which is an event. To be called before
+    /// the first deploy, by whoever is sure to be the only one who runs this application.
+    ///
+    /// A daemon that starts after this program was killed finds every process that was started by it. A
+    /// [`shutdown`](Self::shutdown) removes the file (compat C-206).
+    ///
+    /// # Panics
+    /// Outside of the engine's runtime.
+    ///
+    /// # Cancel safety
+    /// It goes on when the future is dropped.
+    pub async fn keep_state(&self) {
+        Journal::begin(&self.shared).await;
+    }
+
+    /// Writes nothing any more, and leaves the state file as it is: another engine takes over (compat C-165).
+    ///
+    /// # Cancel safety
+    /// It goes on when the future is dropped; but then it is not known when the last write is over.
+    pub async fn hand_over_state(&self) {
+        let _nothing_can_fail = self.shared.journal.end(Ending::HandedOver).await;
+    }
+
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.published.load().status(&self.shared.proxy, self.shared.calendar.epoch())
+        self.shared.status()
+    }
+
+    /// Says which program this is, for [`Status::daemon_runtime`]. Only the first call has an effect.
+    pub fn runtime(&self, runtime: RuntimeIdentity) {
+        let _first_one_stays = self.shared.runtime.set(runtime);
     }
 
     /// The events after `after`, and then each new one.
@@ -238,6 +311,15 @@ impl Engine {
 
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
+        if !matches!(command, Command::Shutdown) {
+            let mut restoring = self.shared.restoring.subscribe();
+            let _it_is_over = restoring.wait_for(Option::is_none).await;
+        }
+        self.ask_now(command).await
+    }
+
+    /// As [`ask`](Self::ask), while a release is being brought back.
+    async fn ask_now(&self, command: Command) -> Option<Answer> {
         let op = OpId(self.shared.ops.fetch_add(1, Ordering::Relaxed) + 1);
         let (answer, mut answered) = oneshot::channel();
         self.commands.send(Asked { op, command, answer }).await.ok()?;

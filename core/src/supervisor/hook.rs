@@ -17,8 +17,19 @@ use super::machine::HookEnd;
 pub(super) async fn run(spec: RunSpec, command: String, pid: Pid, time_limit: Duration) -> HookEnd {
     let hook = RunSpec { command: Command::Shell(command), ..spec };
     let env = [("ROLLBRIDGE_PID", pid.to_string()), ("ROLLCORE_PID", pid.to_string())];
-    let raw = match tokio::task::spawn_blocking(move || RawChild::spawn(&hook, &env, Capture::Nothing)).await
-    {
+    run_with(hook, env.to_vec(), time_limit).await
+}
+
+/// Runs `spec` to its end, as [`run`] does a hook. Whatever comes of it.
+pub(crate) async fn run_to_end(spec: RunSpec, time_limit: Duration) {
+    if let HookEnd::NotStarted(error) = run_with(spec, Vec::new(), time_limit).await {
+        tracing::debug!(%error, "a command was not started");
+    }
+}
+
+async fn run_with(spec: RunSpec, env: Vec<(&'static str, String)>, time_limit: Duration) -> HookEnd {
+    let spawning = move || RawChild::spawn(&spec, &env, Capture::Nothing);
+    let raw = match tokio::task::spawn_blocking(spawning).await {
         Ok(Ok(raw)) => raw,
         Ok(Err(error)) => return HookEnd::NotStarted(error.message),
         Err(error) => return HookEnd::NotStarted(error.to_string()),

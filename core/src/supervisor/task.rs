@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock;
 use crate::id::Pid;
 use crate::report::{Change, ProcessState, StartReason, StopReport};
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 use crate::time::Instant;
 
 use super::child::{Capture, RawChild};
@@ -27,6 +27,7 @@ pub(super) enum Request {
     ConfirmReady,
     SetRestarts(bool),
     SetSpec(Box<RunSpec>),
+    SetStop(Box<StopSpec>),
 }
 
 /// The channels of a supervisor, as its task sees them.
@@ -111,6 +112,7 @@ impl Task {
             Some(Request::ConfirmReady) => Event::ConfirmReady,
             Some(Request::SetRestarts(allowed)) => Event::SetRestarts(allowed),
             Some(Request::SetSpec(spec)) => Event::SetSpec(spec),
+            Some(Request::SetStop(stop)) => Event::SetStop(stop),
             None => {
                 self.abandoned = true;
                 Event::Stop

@@ -75,6 +75,12 @@ impl Instance {
         )
     }
 
+    /// Whether it is down and stays down.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, ProcessState::Failed { .. } | ProcessState::Stopped { .. })
+    }
+
     /// Whether anything of it may be left in the system.
     #[must_use]
     pub fn may_live(&self) -> bool {
@@ -117,6 +123,7 @@ impl Instance {
                 self.is_being_stopped = false;
                 self.state = ProcessState::Stopped { last_exit: self.last_exit };
             }
+            Change::SurvivorsEnded => self.survivors = 0,
             Change::StopTimedOut { .. } | Change::HookFailed { .. } => {}
         }
     }

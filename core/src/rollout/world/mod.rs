@@ -11,6 +11,7 @@ mod release;
 mod restart;
 mod retire;
 mod rollout;
+mod service;
 mod shutdown;
 mod singleton;
 mod startup;
@@ -134,9 +135,13 @@ impl World {
             self.record(event.of(id.clone(), release.clone()));
         }
         self.operation_told(key, change, tail, now);
-        if let Change::Stopped(report) = change {
-            self.retirement_stopped(key, now);
-            self.shutdown_stopped(key, *report);
+        match change {
+            Change::Stopped(report) => {
+                self.retirement_stopped(key, now);
+                self.shutdown_stopped(key, *report);
+            }
+            Change::SurvivorsEnded => self.survivors_ended(key, now),
+            _ => {}
         }
     }
 
