@@ -31,6 +31,7 @@ fn messages(place: &Place) -> Vec<String> {
     events.iter().map(|event| event["message"].as_str().expect("a text").to_owned()).collect()
 }
 
+/// C-147, C-150, C-179, C-243, C-244, C-256.
 #[test]
 fn releases_come_and_go() {
     let place = Place::with_app();
@@ -94,6 +95,7 @@ fn releases_come_and_go() {
     assert_eq!(daemon.code(), Some(0));
 }
 
+/// C-243.
 #[test]
 fn processes_are_restarted_in_place_but_for_the_proxied_one() {
     let place = Place::with_app();
@@ -117,6 +119,7 @@ fn processes_are_restarted_in_place_but_for_the_proxied_one() {
     );
 }
 
+/// C-251 to C-254.
 #[test]
 fn what_happened_can_be_read() {
     let place = Place::with_app();
@@ -157,6 +160,7 @@ fn a_broken_release_is_refused_and_the_old_one_goes_on() {
     assert_eq!(messages(&place).last().map(String::as_str), Some("command failed"));
 }
 
+/// C-145, C-150.
 #[test]
 fn a_signal_is_an_orderly_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -171,6 +175,7 @@ fn a_signal_is_an_orderly_end() {
     }
 }
 
+/// C-151.
 #[test]
 fn a_second_signal_ends_a_daemon_that_waits() {
     let place = Place::new();
@@ -190,6 +195,7 @@ fn a_second_signal_ends_a_daemon_that_waits() {
     killpg(group, Signal::SIGKILL).expect("the deaf one is left to us");
 }
 
+/// C-155, C-158.
 #[test]
 fn a_second_daemon_is_told_of_the_first() {
     let place = Place::with_app();
@@ -209,6 +215,7 @@ fn a_second_daemon_is_told_of_the_first() {
     assert_eq!(place.json(&["status"])["application"], "shop", "the first one is not harmed");
 }
 
+/// C-158.
 #[test]
 fn a_busy_proxy_port_ends_the_start() {
     let place = Place::with_app();
@@ -236,6 +243,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
     place.json(&["shutdown"]);
 }
 
+/// C-214, C-220.
 #[test]
 fn a_daemon_in_the_background_is_started_once() {
     let place = Place::with_app();
@@ -261,6 +269,7 @@ fn a_daemon_in_the_background_is_started_once() {
     place.json(&["shutdown"]);
 }
 
+/// C-221.
 #[test]
 fn a_daemon_that_cannot_start_says_why() {
     let place = Place::with_app();
