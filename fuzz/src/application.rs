@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rollcore::{
-    Application, CommandSpec, ControlSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange,
+    Application, CommandSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange,
     ProcessId, ProcessPolicy, ProcessSpec, ProxySpec, RestartPolicy, Retention, StopSpec,
 };
 
@@ -23,19 +23,12 @@ pub fn application(bytes: &mut Bytes<'_>) -> Application {
     let first = bytes.below(processes.len());
     processes.rotate_left(first);
     Application {
-        name: "made-up".to_owned(),
-        proxy: ProxySpec {
-            host: "127.0.0.1".to_owned(),
-            port: 8182,
-            upstream_host: "127.0.0.1".to_owned(),
-            drain_timeout: bytes.one_of_ms(&[20_000, 0, 1, 5_000]),
-        },
-        control: ControlSpec::default(),
-        processes,
+        proxy: ProxySpec { drain_timeout: bytes.one_of_ms(&[20_000, 0, 1, 5_000]), ..ProxySpec::default() },
         retention: Retention {
             keep: bytes.one_of(&[2, 0, 1, 10]),
             max_age: [None, Some(Duration::ZERO), Some(Duration::from_secs(5))][bytes.below(3)],
         },
+        ..Application::new("made-up", processes)
     }
 }
 

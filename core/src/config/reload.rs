@@ -1,5 +1,7 @@
 //! What of a changed config needs a new daemon (compat C-32).
 
+use std::path::Path;
+
 use crate::spec::{Application, ProcessSpec};
 
 /// A changed config that a running engine cannot take over.
@@ -33,12 +35,17 @@ pub fn restart_needed(old: &Application, new: &Application) -> Vec<&'static str>
     let differences = [
         ("application", old.name != new.name),
         ("control", old.control != new.control),
+        ("statePath", state_path(old) != state_path(new)),
         ("proxy.host", old.proxy.host != new.proxy.host),
         ("proxy.port", old.proxy.port != new.proxy.port),
         ("proxy.upstreamHost", old.proxy.upstream_host != new.proxy.upstream_host),
         ("processes", !same_set(&old.processes, &new.processes)),
     ];
     differences.iter().filter(|(_, differs)| *differs).map(|(setting, _)| *setting).collect()
+}
+
+fn state_path(application: &Application) -> Option<&Path> {
+    application.state.as_ref().map(|state| state.path.as_path())
 }
 
 /// Whether the same processes are there, in any order, and take part in a rollout in the same way.

@@ -4,16 +4,23 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod budget;
+mod calendar;
 mod conductor;
+mod doctor;
 mod error;
 mod events;
+mod legacy;
 mod perform;
 mod release;
+mod reload;
+mod runtime;
 mod status;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -22,17 +29,23 @@ use crate::event::{Event, StampedEvent};
 use crate::id::{InstanceId, OpId, ReleaseId, Seq};
 use crate::port::PortAllocator;
 use crate::proxy::{DrainingProxy, ProxyOptions};
-use crate::rollout::{Answer, Command, RestartSelection, RollbackTo, World};
+use crate::rollout::{Answer, Command, DeployRequest, RestartSelection, RollbackTo, World};
 use crate::spec::Application;
 
+use calendar::Calendar;
 use conductor::{Asked, Conductor};
 use error::FromAnswer;
 use events::EventHub;
+use reload::Reload;
 use status::Published;
 
+pub use budget::{longest_shutdown, longest_stop};
+pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
+pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
 pub use release::{Deployed, Release, ShutdownReport};
+pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
     ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
     Status,
@@ -71,6 +84,9 @@ struct Shared {
     events: EventHub,
     proxy: Arc<DrainingProxy>,
     ops: AtomicU64,
+    reload: OnceLock<Reload>,
+    runtime: OnceLock<RuntimeIdentity>,
+    calendar: Calendar,
 }
 
 impl Engine {
@@ -88,7 +104,11 @@ impl Engine {
         let application: Application = application.into();
         let events = EventHub::default();
         let failed = events.clone();
-        let options = ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        let options = ProxyOptions {
+            trusted_fronts: application.proxy.trusted_fronts.clone(),
+            ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        };
+        let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
         let proxy = Arc::new(DrainingProxy::bind(options).map_err(EngineStartError::Bind)?);
         let address = proxy.local_addr();
@@ -96,7 +116,15 @@ impl Engine {
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
-        let shared = Arc::new(Shared { published, events, proxy, ops: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            published,
+            events,
+            proxy,
+            ops: AtomicU64::new(0),
+            reload: OnceLock::new(),
+            runtime: OnceLock::new(),
+            calendar: Calendar::default(),
+        });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
@@ -112,7 +140,11 @@ impl Engine {
     /// # Cancel safety
     /// The deploy goes on when the future is dropped (compat C-124); only its answer is lost.
     pub async fn deploy(&self, release: Release) -> Result<Deployed, DeployError> {
-        FromAnswer::from_answer(self.ask(Command::Deploy(release.into())).await)
+        let release = DeployRequest::from(release);
+        self.move_to(move |application| {
+            Command::Deploy(DeployRequest { application: application.or(release.application), ..release })
+        })
+        .await
     }
 
     /// Moves back to a release that was there before, with a deploy of it.
@@ -123,7 +155,37 @@ impl Engine {
     /// # Cancel safety
     /// As [`Engine::deploy`].
     pub async fn rollback(&self, to: RollbackTo) -> Result<Deployed, DeployError> {
-        FromAnswer::from_answer(self.ask(Command::Rollback(to)).await)
+        self.move_to(move |application| Command::Rollback { to, application }).await
+    }
+
+    /// From now on `load` is asked for the configuration before every deploy and rollback (compat C-30). Only the first
+    /// call has an effect.
+    ///
+    /// What it says in an error is the error of that deploy; nothing is touched then. It must come to an end by itself:
+    /// until it does, that deploy waits, and nothing else.
+    pub fn reload_with<F, L>(&self, load: F)
+    where
+        F: Fn() -> L + Send + Sync + 'static,
+        L: Future<Output = Result<Application, String>> + Send + 'static,
+    {
+        let _first_one_stays = self.shared.reload.set(Reload::new(load));
+    }
+
+    /// A task of its own, so that the deploy goes on when nobody waits for it.
+    async fn move_to(
+        &self,
+        command: impl FnOnce(Option<Arc<Application>>) -> Command + Send + 'static,
+    ) -> Result<Deployed, DeployError> {
+        let engine = self.clone();
+        let moving = tokio::spawn(async move {
+            let application = match engine.shared.reload.get() {
+                Some(reload) => Some(reload.load().await?),
+                None => None,
+            };
+            FromAnswer::from_answer(engine.ask(command(application)).await)
+        });
+        // A config source that panicked has touched nothing.
+        moving.await.unwrap_or(Err(DeployError::Ended))
     }
 
     /// Stops a release at once: the given one, or the active one, after which requests get 503 (compat C-139).
@@ -164,7 +226,13 @@ impl Engine {
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.published.load().status(&self.shared.proxy)
+        let status = self.shared.published.load().status(&self.shared.proxy, self.shared.calendar.epoch());
+        Status { daemon_runtime: self.shared.runtime.get().cloned(), ..status }
+    }
+
+    /// Says which program this is, for [`Status::daemon_runtime`]. Only the first call has an effect.
+    pub fn runtime(&self, runtime: RuntimeIdentity) {
+        let _first_one_stays = self.shared.runtime.set(runtime);
     }
 
     /// The events after `after`, and then each new one.
@@ -193,9 +261,13 @@ impl Engine {
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
         let op = OpId(self.shared.ops.fetch_add(1, Ordering::Relaxed) + 1);
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         self.commands.send(Asked { op, command, answer }).await.ok()?;
-        answered.await.ok()
+        // A question that comes in while the conductor ends may stay in its channel, unheard and undropped.
+        tokio::select! {
+            answer = &mut answered => answer.ok(),
+            () = self.commands.closed() => answered.try_recv().ok(),
+        }
     }
 }
 

@@ -10,10 +10,12 @@ use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
 use crate::report::{OutputLine, ProcessState, StartReason};
-use crate::rollout::{Instance, Owner, Release, World};
+use crate::rollout::{Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
+
+use super::runtime::RuntimeIdentity;
 
 /// How an engine is. As JSON it is what `status` answers, but for the word `status` itself.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +30,9 @@ pub struct Status {
     pub busy: Option<String>,
     /// Where commands come in.
     pub control: ControlStatus,
+    /// Which program the daemon runs, when its host says so; see [`Engine::runtime`](crate::Engine::runtime).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_runtime: Option<RuntimeIdentity>,
     /// Processes of an earlier daemon that are still there. Always empty so far.
     pub orphans: Vec<serde_json::Value>,
     /// Where traffic comes in.
@@ -201,8 +206,7 @@ impl Published {
         }
     }
 
-    pub(super) fn status(&self, proxy: &DrainingProxy) -> Status {
-        let epoch = clock::epoch();
+    pub(super) fn status(&self, proxy: &DrainingProxy, epoch: Epoch) -> Status {
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
             process: instance(shown, epoch),
@@ -212,6 +216,7 @@ impl Published {
             application: self.application.name.clone(),
             busy: self.busy.clone(),
             control: control(&self.application),
+            daemon_runtime: None,
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
@@ -235,7 +240,8 @@ fn listed(world: &World) -> Vec<&Release> {
     let newest = |release: &Release| {
         !visible().any(|other| other.id == release.id && other.generation > release.generation)
     };
-    let mut listed: Vec<_> = visible().collect();
+    let is_left = |release: &&Release| newest(release) || release.state != ReleaseState::Stopped;
+    let mut listed: Vec<_> = visible().filter(is_left).collect();
     listed.sort_by_key(|release| (!newest(release), release.place()));
     listed
 }

@@ -9,8 +9,7 @@
 //!   JSON, and the shape of `status`.
 //! - **The commands** `daemon`, `deploy`, `rollback`, `ensure-daemon`, `status`, `stop`, `restart`, `shutdown`, `validate`,
 //!   `logs` and `events`, of a binary that is called `rollcore`.
-//! - **The order of a deploy**, but that services are refreshed after the singletons were replaced and not before; and its
-//!   answer, which does not wait for the drain.
+//! - **The order of a deploy**, step by step, and its answer, which does not wait for the drain.
 //! - **The messages** of events and errors that scripts look for. Some still say "Rollbridge" for that reason. There are
 //!   more of them, such as `rollout step`.
 //!
@@ -44,26 +43,6 @@
 //!
 //! # What is not supported yet
 //!
-//! Config for what is missing is **refused**, never ignored:
-//!
-//! ```
-//! use rollcore::Config;
-//!
-//! let error = Config::from_json(r#"{
-//!     "application": "shop", "proxy": {}, "statePath": "/var/lib/shop/state.json",
-//!     "processes": [{
-//!         "id": "web", "policy": "proxied", "port": 18000, "command": "./serve", "memory": { "limitBytes": 1000000 }
-//!     }]
-//! }"#).expect_err("two things are not supported");
-//! let messages: Vec<_> = error.issues().iter().map(|issue| issue.message.as_str()).collect();
-//! assert_eq!(messages, ["processes[0].memory is not supported yet", "statePath is not supported yet"]);
-//! ```
-//!
-//! - `memory`: processes are not watched for their memory.
-//! - `statePath`, and with it `recover`: a daemon that is killed leaves its processes running, and the next one does not
-//!   know them.
-//! - `legacyTakeover` and `predeploy-cleanup`, `--takeover-owner`, and the bootstrap with an attestation.
-//! - Reading the config again for each deploy. [`restart_needed`](crate::restart_needed) says what would need a new daemon.
 //! - `doctor` and `completion`.
 //! - The events `release startup failed` and `release startup process status`. The error of the deploy and the event
 //!   `deploy failed` carry the exit and the last lines of the process instead.

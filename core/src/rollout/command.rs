@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::RestartNeeded;
 use crate::event::{Event, StartupProcess};
 use crate::id::{Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::{Change, DrainReport, StartReason};
@@ -18,7 +19,12 @@ pub enum Command {
     /// Move to a release.
     Deploy(DeployRequest),
     /// Move to a release that was there before.
-    Rollback(RollbackTo),
+    Rollback {
+        /// Which.
+        to: RollbackTo,
+        /// The configuration to move to; `None` keeps the current one.
+        application: Option<Arc<Application>>,
+    },
     /// Stop a release: this one, or the active one.
     Stop(Option<ReleaseId>),
     /// Restart instances in place.
@@ -260,7 +266,7 @@ pub enum Refusal {
     Failed(Failure),
     /// Some settings cannot be changed while the daemon runs (compat C-32).
     #[error("{0}")]
-    ConfigNeedsRestart(String),
+    ConfigNeedsRestart(RestartNeeded),
 }
 
 impl Refusal {

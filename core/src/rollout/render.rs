@@ -1,14 +1,14 @@
 //! A process of the config becomes something that can be run, for one release (compat §4, §5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{InstanceId, ReleaseId, Revision};
+use crate::id::{InstanceId, ProcessId, ReleaseId, Revision};
 use crate::spec::{
     Application, Command, CommandSpec, PortRange, ProcessPolicy, ProcessSpec, Readiness, RunSpec,
 };
 use crate::template;
 
-use super::Failure;
+use super::{DeployRequest, Failure};
 
 /// What the placeholders of one release stand for.
 pub(super) struct Context<'a> {
@@ -38,7 +38,8 @@ impl Context<'_> {
             }
         };
         let cwd = fill(process.cwd.as_deref().unwrap_or(self.path))?;
-        let mut env = self.injected(process, id);
+        let mut env = self.configured();
+        env.extend(self.injected(process, id));
         for (name, value) in &process.env {
             env.insert(name.clone(), fill(value)?);
         }
@@ -46,11 +47,24 @@ impl Context<'_> {
             command,
             cwd: cwd.into(),
             env,
+            env_removed: self.removed(),
             stop: process.stop.clone(),
             restart: process.restart.clone(),
             readiness: readiness(process),
             output_lines_max: process.output_lines_max,
+            memory: process.memory,
         })
+    }
+
+    /// What the config set in the environment (compat C-3).
+    fn configured(&self) -> BTreeMap<String, String> {
+        let set = |(name, value): (&String, &Option<String>)| Some((name.clone(), value.clone()?));
+        self.application.environment.iter().filter_map(set).collect()
+    }
+
+    fn removed(&self) -> BTreeSet<String> {
+        let removed = |(name, value): (&String, &Option<String>)| value.is_none().then(|| name.clone());
+        self.application.environment.iter().filter_map(removed).collect()
     }
 
     /// Compat C-36.
@@ -77,7 +91,8 @@ impl Context<'_> {
             let port = self.ports.iter().find(|(id, _)| id.as_str() == process);
             return port.map(|(_, port)| port.to_string());
         }
-        self.host_env.get(key.strip_prefix("env.")?).cloned()
+        let name = key.strip_prefix("env.")?;
+        self.application.environment.get(name).cloned().unwrap_or_else(|| self.host_env.get(name).cloned())
     }
 
     /// Compat C-42: under `ROLLCORE_` and, for the programs of Rollbridge's users, under `ROLLBRIDGE_`.
@@ -106,6 +121,31 @@ impl Context<'_> {
 pub(super) fn possible_ports(application: &Application) -> BTreeMap<crate::id::ProcessId, u16> {
     let port = |process: &ProcessSpec| Some((process.id.clone(), process.port.map(PortRange::first)?));
     application.processes.iter().filter_map(port).collect()
+}
+
+/// What each process would run for a release, as its first replica and on the lowest of its ports; or the placeholder that
+/// has no value (compat C-236).
+pub(crate) fn rehearse(
+    application: &Application,
+    host_env: &BTreeMap<String, String>,
+    request: &DeployRequest,
+) -> Vec<(ProcessId, Result<RunSpec, Failure>)> {
+    let revision = request.revision.clone().unwrap_or_else(|| request.release.clone().into());
+    let ports = possible_ports(application);
+    let context = Context {
+        application,
+        release: &request.release,
+        path: &request.path,
+        revision: &revision,
+        ports: &ports,
+        host_env,
+    };
+    let first = |process: &ProcessSpec| match process.replicas {
+        1 => InstanceId::only(process.id.clone()),
+        _ => InstanceId::replica(process.id.clone(), 0),
+    };
+    let rehearsed = |process: &ProcessSpec| context.run_spec(process, &first(process));
+    application.processes.iter().map(|process| (process.id.clone(), rehearsed(process))).collect()
 }
 
 fn readiness(process: &ProcessSpec) -> Readiness {

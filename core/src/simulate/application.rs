@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::id::ProcessId;
 use crate::restart::RestartPolicy;
 use crate::spec::{
-    Application, CommandSpec, ControlSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange,
-    ProcessPolicy, ProcessSpec, ProxySpec, Retention, StopSpec,
+    Application, CommandSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange, ProcessPolicy,
+    ProcessSpec, ProxySpec, Retention, StopSpec,
 };
 
 use super::script::Variant;
@@ -16,16 +16,9 @@ pub(super) const RESTART_WINDOW: Duration = Duration::from_secs(60);
 
 pub(super) fn standard(variant: Variant) -> Application {
     Application {
-        name: "made-up".to_owned(),
-        proxy: ProxySpec {
-            host: "127.0.0.1".to_owned(),
-            port: 8182,
-            upstream_host: "127.0.0.1".to_owned(),
-            drain_timeout: Duration::from_secs(20),
-        },
-        control: ControlSpec::default(),
-        processes: vec![web(variant), worker(variant), cron(variant), broker(variant)],
+        proxy: ProxySpec { drain_timeout: Duration::from_secs(20), ..ProxySpec::default() },
         retention: Retention { keep: 2, max_age: None },
+        ..Application::new("made-up", vec![web(variant), worker(variant), cron(variant), broker(variant)])
     }
 }
 

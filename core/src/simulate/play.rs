@@ -97,7 +97,7 @@ impl Simulation {
                 }
                 self.ask_to_deploy(id);
             }
-            What::Rollback => self.ask(Command::Rollback(RollbackTo::Previous)),
+            What::Rollback => self.ask(Command::Rollback { to: RollbackTo::Previous, application: None }),
             What::Stop => self.ask(Command::Stop(None)),
             What::Restart => self.ask(Command::Restart(RestartSelection::default())),
             What::Shutdown => self.ask(Command::Shutdown),

@@ -1,9 +1,10 @@
 //! The whole application: its proxy, its control socket, its processes.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ProcessSpec;
+use super::{LegacyTakeover, ProcessSpec, TrustedFronts};
 
 /// Everything that one engine looks after.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,22 @@ pub struct Application {
     pub processes: Vec<ProcessSpec>,
     /// Which stopped releases are remembered.
     pub retention: Retention,
+    /// Where what runs is written down, for the next daemon; `None` means nowhere.
+    pub state: Option<StateSpec>,
+    /// What is stopped before the first deploy, if anything.
+    pub legacy: Option<LegacyTakeover>,
+    /// What the config, being a program, changed in its environment (compat C-3): the new values, and `None` for what
+    /// it removed. On top of the environment of this program, for placeholders and for processes.
+    pub environment: BTreeMap<String, Option<String>>,
+}
+
+/// Where what runs is written down (compat C-201).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSpec {
+    /// The file; `statePath` in the config.
+    pub path: PathBuf,
+    /// Whether a daemon that starts after another one was killed brings back the release that was active. Default yes.
+    pub restore_on_start: bool,
 }
 
 /// Where traffic comes in and how it leaves (compat C-17).
@@ -32,6 +49,10 @@ pub struct ProxySpec {
     pub upstream_host: String,
     /// How long requests and tunnels of an old release may go on. Default 60 s.
     pub drain_timeout: Duration,
+    /// How long a process may take to end when nothing else is said: the default of `gracefulStopMs`. Default 10 s.
+    pub force_stop_timeout: Duration,
+    /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks.
+    pub trusted_fronts: TrustedFronts,
 }
 
 /// Where commands come in (compat C-16).
@@ -71,7 +92,35 @@ impl Default for Retention {
     }
 }
 
+impl Default for ProxySpec {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 8182,
+            upstream_host: "127.0.0.1".to_owned(),
+            drain_timeout: Duration::from_secs(60),
+            force_stop_timeout: Duration::from_secs(10),
+            trusted_fronts: TrustedFronts::default(),
+        }
+    }
+}
+
 impl Application {
+    /// These processes, with every default but the control socket's path, which only a config has.
+    #[must_use]
+    pub fn new(name: impl Into<String>, processes: Vec<ProcessSpec>) -> Self {
+        Self {
+            name: name.into(),
+            proxy: ProxySpec::default(),
+            control: ControlSpec::default(),
+            processes,
+            retention: Retention::default(),
+            state: None,
+            legacy: None,
+            environment: BTreeMap::new(),
+        }
+    }
+
     /// The process that traffic goes to.
     ///
     /// # Panics

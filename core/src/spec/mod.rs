@@ -3,14 +3,20 @@
 //! `config/` makes them from text; a Rust program may make them directly.
 
 mod application;
+mod front;
 mod health;
+mod legacy;
+mod memory;
 mod port;
 mod process;
 mod run;
 mod stop;
 
-pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention};
+pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention, StateSpec};
+pub use front::{InvalidFront, TrustedFronts};
 pub use health::HealthSpec;
+pub use legacy::{LegacyMatcher, LegacyTakeover};
+pub use memory::MemorySpec;
 pub use port::{InvalidPortRange, PortRange};
 pub use process::{CommandSpec, DeployStrategy, ProcessPolicy, ProcessSpec};
 pub use run::{Command, Readiness, RunSpec};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::id::{InstanceId, ProcessId};
 use crate::restart::RestartPolicy;
 
-use super::{HealthSpec, PortRange, StopSpec};
+use super::{HealthSpec, MemorySpec, PortRange, StopSpec};
 
 /// One entry of `processes` (compat C-21).
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,8 @@ pub struct ProcessSpec {
     ///
     /// A singleton is started after the switch and has no health check: this is what notices one that cannot run.
     pub min_uptime: Duration,
+    /// How much memory it may use; `None` means that nobody looks.
+    pub memory: Option<MemorySpec>,
 }
 
 /// How a process takes part in a rollout; `policy` in the config.
@@ -108,6 +110,7 @@ impl ProcessSpec {
             replicas: 1,
             restart: RestartPolicy::default(),
             min_uptime: Duration::ZERO,
+            memory: None,
         }
     }
 

@@ -1,13 +1,13 @@
 //! A process as it is run: every placeholder filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::restart::RestartPolicy;
 
-use super::StopSpec;
+use super::{MemorySpec, StopSpec};
 
 /// What a supervisor runs and how it ends it.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub struct RunSpec {
     pub cwd: PathBuf,
     /// Environment variables, on top of those of this program.
     pub env: BTreeMap<String, String>,
+    /// Variables of this program that it does not get.
+    pub env_removed: BTreeSet<String>,
     /// How it is stopped.
     pub stop: StopSpec,
     /// What follows when it exits unasked.
@@ -26,6 +28,8 @@ pub struct RunSpec {
     pub readiness: Readiness,
     /// How many of its last lines are kept; older ones are dropped.
     pub output_lines_max: u32,
+    /// How much memory it may use; `None` means that nobody looks.
+    pub memory: Option<MemorySpec>,
 }
 
 impl RunSpec {
@@ -36,10 +40,12 @@ impl RunSpec {
             command,
             cwd: cwd.into(),
             env: BTreeMap::new(),
+            env_removed: BTreeSet::new(),
             stop: StopSpec::default(),
             restart: RestartPolicy::default(),
             readiness: Readiness::WhenSpawned,
             output_lines_max: 50,
+            memory: None,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use rollcore::{
-    CommandSpec, ControlSpec, DeployStrategy, KillAfter, OwnerName, PortRange, ProcessPolicy,
-    RestartDecision, RestartHistory, Signal, StopWith,
+    CommandSpec, ControlSpec, DeployStrategy, KillAfter, LegacyMatcher, LegacyTakeover, MemorySpec,
+    OwnerName, PortRange, ProcessPolicy, RestartDecision, RestartHistory, Signal, StateSpec, StopWith,
+    TrustedFronts,
 };
 use serde_json::json;
 
@@ -205,4 +206,54 @@ fn ports_are_ranges() {
         let found = valid(&with_worker(&json!({ "port": port }))).processes[1].port;
         assert_eq!(found.map(|range| (range.first(), range.last())), range, "{port}");
     }
+}
+
+/// C-15, C-19, C-26.
+#[test]
+fn memory_state_and_legacy_processes_have_their_defaults() {
+    let memory = valid(&with_web(&json!({ "memory": { "limitBytes": 512 } }))).proxied().memory;
+    assert_eq!(memory, Some(MemorySpec::limit(512)));
+    let memory = json!({ "limitBytes": 512, "warnBytes": 256, "checkIntervalMs": 10 });
+    let expected =
+        MemorySpec { limit_bytes: 512, warn_bytes: 256, check_interval: Duration::from_millis(10) };
+    assert_eq!(valid(&with_web(&json!({ "memory": memory }))).proxied().memory, Some(expected));
+
+    assert_eq!(valid(&with_web(&json!({}))).state, None);
+    assert_eq!(valid(&with_top(&json!({ "statePath": "" }))).state, None);
+    let state = |restore| Some(StateSpec { path: "/var/state.json".into(), restore_on_start: restore });
+    assert_eq!(valid(&with_top(&json!({ "statePath": "/var/state.json" }))).state, state(true));
+    let off = json!({ "statePath": "/var/state.json", "restoreOnStart": false });
+    assert_eq!(valid(&with_top(&off)).state, state(false));
+
+    let legacy = json!({ "screens": ["old"], "processes": [{ "includes": ["node", "app.js"] }] });
+    let takeover = LegacyTakeover {
+        force_stop_timeout: Duration::from_secs(10),
+        screens: vec!["old".to_owned()],
+        processes: vec![LegacyMatcher {
+            name: "legacy process 1".to_owned(),
+            includes: vec!["node".to_owned(), "app.js".to_owned()],
+        }],
+    };
+    assert_eq!(valid(&with_top(&json!({ "legacyTakeover": legacy }))).legacy, Some(takeover));
+}
+
+/// Beyond C-17: whose forwarded fields are believed.
+#[test]
+fn fronts_are_addresses_or_ranges() {
+    let fronts =
+        |fronts| valid(&with_top(&json!({ "proxy": { "trustedFronts": fronts } }))).proxy.trusted_fronts;
+    assert_eq!(fronts(json!(null)), TrustedFronts::default());
+    assert_eq!(fronts(json!([])), TrustedFronts::none());
+    let only = TrustedFronts::from_texts(["192.0.2.7", "2001:db8::/32"]).expect("addresses");
+    assert_eq!(fronts(json!(["192.0.2.7", "2001:db8::/32"])), only);
+    assert_issue(
+        &with_top(&json!({ "proxy": { "trustedFronts": ["nginx"] } })),
+        "proxy.trustedFronts[0] must be an IP address or a range of them",
+        "Set proxy.trustedFronts[0] to an IP address or a range such as \"10.0.0.0/8\".",
+    );
+    assert_issue(
+        &with_top(&json!({ "proxy": { "trustedFronts": "127.0.0.1" } })),
+        "proxy.trustedFronts must be an array",
+        "Set proxy.trustedFronts to a list of addresses, e.g. [\"10.0.0.0/8\"].",
+    );
 }

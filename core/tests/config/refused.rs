@@ -315,16 +315,3 @@ fn processes_are_checked_against_each_other() {
         );
     }
 }
-
-/// What is valid there and not acted on here is refused, never ignored.
-#[test]
-fn what_is_not_supported_yet_is_refused() {
-    for (config, key) in [
-        (with_top(&json!({ "statePath": "/var/state.json" })), "statePath"),
-        (with_top(&json!({ "legacyTakeover": { "screens": ["a"] } })), "legacyTakeover"),
-        (with_web(&json!({ "memory": { "limitBytes": 1 } })), "processes[0].memory"),
-    ] {
-        assert_issue(&config, &format!("{key} is not supported yet"), &format!("Remove {key}; "));
-        assert_eq!(issues(&config).len(), 1);
-    }
-}

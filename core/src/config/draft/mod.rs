@@ -4,15 +4,18 @@
 //! their issues (C-29).
 
 mod control;
-mod later;
+mod memory;
 mod process;
 mod stop;
+mod takeover;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::spec::{Application, ControlSpec, ProxySpec, Retention};
+use crate::spec::{Application, ControlSpec, LegacyTakeover, ProxySpec, Retention, StateSpec, TrustedFronts};
 
 use super::Defaults;
 use super::read::{Field, Notes, Section};
@@ -25,6 +28,8 @@ pub(super) struct Draft {
     proxy: ProxySpec,
     control: ControlSpec,
     retention: Retention,
+    state: Option<StateSpec>,
+    legacy: Option<LegacyTakeover>,
     pub(super) processes: Vec<ProcessDraft>,
 }
 
@@ -36,6 +41,9 @@ impl Draft {
             control: self.control,
             processes: self.processes.into_iter().map(|process| process.spec).collect(),
             retention: self.retention,
+            state: self.state,
+            legacy: self.legacy,
+            environment: BTreeMap::new(),
         }
     }
 }
@@ -50,7 +58,7 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
         );
     }
     let mut root = Section::root(config);
-    let [application, proxy, control, processes, takeover, retention, state_path] = [
+    let [application, proxy, control, processes, takeover, retention, state_path, restore] = [
         root.field("application"),
         root.field("proxy"),
         root.field("control"),
@@ -58,6 +66,7 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
         root.field("legacyTakeover"),
         root.field("releaseRetention"),
         root.field("statePath"),
+        root.field("restoreOnStart"),
     ];
     root.close(&mut notes);
 
@@ -69,10 +78,10 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
     let (proxy, inherited) = read_proxy(proxy, &mut notes);
     let control = control::read(control, &name, &mut notes);
     let processes = processes.iter().map(|process| process::read(process, &inherited, &mut notes)).collect();
-    later::takeover(&takeover, inherited.force_stop_timeout, &mut notes);
+    let legacy = takeover::read(&takeover, inherited.force_stop_timeout, &mut notes);
     let retention = read_retention(&retention, &mut notes);
-    later::state_path(&state_path, &mut notes);
-    (Draft { name, proxy, control, retention, processes }, notes)
+    let state = read_state(&state_path, &restore, &mut notes);
+    (Draft { name, proxy, control, retention, state, legacy, processes }, notes)
 }
 
 /// What a process takes from `proxy` when it says nothing itself.
@@ -90,12 +99,37 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     let health_path = proxy.field("healthPath").text(notes).unwrap_or_else(|| "/ping".to_owned());
     let health_timeout = proxy.field("healthTimeoutMs").duration(ms(30_000), notes);
     let port = proxy_port(&proxy.field("port"), notes).unwrap_or(8182);
+    let trusted_fronts = trusted_fronts(&proxy.field("trustedFronts"), notes);
     let upstream_host = proxy.field("upstreamHost").text(notes);
     proxy.close(notes);
 
     let upstream_host = upstream_host.unwrap_or_else(|| reachable(&host).to_owned());
-    let spec = ProxySpec { host, port, upstream_host, drain_timeout };
+    let spec = ProxySpec { host, port, upstream_host, drain_timeout, force_stop_timeout, trusted_fronts };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
+}
+
+fn trusted_fronts(field: &Field<'_>, notes: &mut Notes) -> TrustedFronts {
+    let list = match field.set() {
+        None => return TrustedFronts::default(),
+        Some(Value::Array(list)) => elements(field, list),
+        Some(_) => {
+            let fix = format!("Set {} to a list of addresses, e.g. [\"10.0.0.0/8\"].", field.key);
+            field.refuse("must be an array", fix, notes);
+            return TrustedFronts::default();
+        }
+    };
+    let texts: Vec<String> = list.iter().filter_map(|front| front_text(front, notes)).collect();
+    TrustedFronts::from_texts(texts.iter().map(String::as_str)).expect("each was looked at")
+}
+
+fn front_text(front: &Field<'_>, notes: &mut Notes) -> Option<String> {
+    let text = front.required_text(notes)?;
+    if TrustedFronts::from_texts([text.as_str()]).is_err() {
+        let fix = format!("Set {} to an IP address or a range such as \"10.0.0.0/8\".", front.key);
+        front.refuse("must be an IP address or a range of them", fix, notes);
+        return None;
+    }
+    Some(text)
 }
 
 /// Where processes listen when the proxy listens on `host`: nobody can connect to a wildcard.
@@ -129,6 +163,23 @@ fn read_retention(field: &Field<'_>, notes: &mut Notes) -> Retention {
     Retention {
         keep: keep.map_or(default.keep, |keep| usize::try_from(keep).unwrap_or(usize::MAX)),
         max_age: (!max_age.is_zero()).then_some(max_age),
+    }
+}
+
+fn read_state(path: &Field<'_>, restore: &Field<'_>, notes: &mut Notes) -> Option<StateSpec> {
+    let restore_on_start = flag(restore, true, notes);
+    let path = path.text(notes).filter(|path| !path.is_empty())?;
+    Some(StateSpec { path: PathBuf::from(path), restore_on_start })
+}
+
+fn flag(field: &Field<'_>, default: bool, notes: &mut Notes) -> bool {
+    match field.set() {
+        None => default,
+        Some(Value::Bool(value)) => *value,
+        Some(_) => {
+            field.refuse("must be a boolean", format!("Set {} to true or false.", field.key), notes);
+            default
+        }
     }
 }
 

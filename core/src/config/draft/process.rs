@@ -13,7 +13,7 @@ use crate::spec::{
 };
 
 use super::super::read::{Field, Notes, Section, whole_number};
-use super::{Inherited, elements, later, stop};
+use super::{Inherited, elements, flag, memory, stop};
 
 /// A process, and what of its spelling the rules across processes still need.
 pub(in crate::config) struct ProcessDraft {
@@ -53,10 +53,10 @@ fn read_section(mut process: Section<'_>, inherited: &Inherited, notes: &mut Not
     let health = health(&process.field("health"), inherited, notes);
     let id = process.field("id").required_text(notes).unwrap_or_default();
     let lifecycle = stop::lifecycle(&process.field("lifecycle"), notes);
-    later::memory(&process.field("memory"), notes);
+    let memory = memory::read(&process.field("memory"), notes);
     let min_uptime = process.field("minUptimeMs");
     let min_uptime = min_uptime.set().map(|_| min_uptime.duration(Duration::ZERO, notes));
-    let non_blocking_drain = flag(&process.field("nonBlockingDrain"), notes);
+    let non_blocking_drain = flag(&process.field("nonBlockingDrain"), false, notes);
     let output_lines_max = count(&process.field("outputLines"), 50, "lines", notes);
     let policy = choice(&process.field("policy"), &policies(), &policy_names(), notes);
     let port = port(&process.field("port"), notes);
@@ -89,6 +89,7 @@ fn read_section(mut process: Section<'_>, inherited: &Inherited, notes: &mut Not
         replicas,
         restart,
         min_uptime: min_uptime.unwrap_or_else(|| min_uptime_of(policy)),
+        memory,
     };
     ProcessDraft { spec, stop_signal }
 }
@@ -232,17 +233,6 @@ fn restart_policy(restart: &Field<'_>, delay: &Field<'_>, notes: &mut Notes) -> 
     match max_restarts {
         Some(max_restarts) => policy.limit(max_restarts, window),
         None => policy,
-    }
-}
-
-fn flag(field: &Field<'_>, notes: &mut Notes) -> bool {
-    match field.set() {
-        None => false,
-        Some(Value::Bool(flag)) => *flag,
-        Some(_) => {
-            field.refuse("must be a boolean", format!("Set {} to true or false.", field.key), notes);
-            false
-        }
     }
 }
 

@@ -112,7 +112,7 @@ impl World {
         let begun = match (refusal, command) {
             (Some(refusal), _) => Err(refusal),
             (None, Command::Deploy(request)) => self.begin_deploy(op, request),
-            (None, Command::Rollback(to)) => self.begin_rollback(op, &to),
+            (None, Command::Rollback { to, application }) => self.begin_rollback(op, &to, application),
             (None, Command::Stop(release)) => self.begin_stop(op, release.as_ref(), now),
             (None, Command::Restart(selection)) => self.begin_restart(op, &selection),
             (None, Command::Shutdown) => {

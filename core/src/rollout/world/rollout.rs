@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::config::{RestartNeeded, restart_needed};
 use crate::event::{CleanupPhase, Event};
 use crate::id::{Generation, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::Change;
@@ -99,6 +100,7 @@ impl Rollout {
 
 impl World {
     pub(super) fn begin_deploy(&mut self, op: OpId, request: DeployRequest) -> Result<(), Refusal> {
+        self.check_live_changes(request.application.as_deref())?;
         self.record(Event::DeployStarted {
             release: request.release.clone(),
             path: request.path.clone().into(),
@@ -108,13 +110,19 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn begin_rollback(&mut self, op: OpId, to: &RollbackTo) -> Result<(), Refusal> {
+    pub(super) fn begin_rollback(
+        &mut self,
+        op: OpId,
+        to: &RollbackTo,
+        application: Option<Arc<Application>>,
+    ) -> Result<(), Refusal> {
+        self.check_live_changes(application.as_deref())?;
         let target = self.rollback_target(to)?;
         let request = DeployRequest {
             release: target.id.clone(),
             path: target.path.clone(),
             revision: Some(target.revision.clone()),
-            application: None,
+            application,
         };
         self.record(Event::RollbackStarted {
             release: request.release.clone(),
@@ -122,6 +130,15 @@ impl World {
         });
         self.begin_rollout(op, Verb::Rollback, request);
         Ok(())
+    }
+
+    /// Compat C-32.
+    fn check_live_changes(&self, new: Option<&Application>) -> Result<(), Refusal> {
+        let settings = new.map(|new| restart_needed(&self.application, new)).unwrap_or_default();
+        match settings.is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::ConfigNeedsRestart(RestartNeeded { settings })),
+        }
     }
 
     /// Compat C-134, C-135.

@@ -158,7 +158,7 @@ fn a_rollback_never_goes_to_a_release_that_was_undone() {
     stage.broken.clear();
     stage.unkillable.clear();
     assert!(matches!(stage.answers.last(), Some(Answer::Stuck { .. })), "{:?}", stage.answers);
-    stage.ask(Command::Rollback(crate::rollout::RollbackTo::Previous));
+    stage.ask(Command::Rollback { to: crate::rollout::RollbackTo::Previous, application: None });
     assert_eq!(stage.active(), Some("v1"));
 }
 

@@ -10,8 +10,7 @@ use crate::id::{InstanceKey, OpId, Pid, ProcessId, ReleaseId};
 use crate::report::{AfterExit, Change, DrainReport, StartReason, StopReport};
 use crate::rollout::{Action, Answer, Command, DeployRequest, Input, World};
 use crate::spec::{
-    Application, CommandSpec, ControlSpec, HealthSpec, PortRange, ProcessPolicy, ProcessSpec, ProxySpec,
-    Retention,
+    Application, CommandSpec, HealthSpec, PortRange, ProcessPolicy, ProcessSpec, ProxySpec, Retention,
 };
 use crate::time::Instant;
 
@@ -51,16 +50,9 @@ impl Stage {
     /// A world with a web process and these.
     pub(super) fn with(others: Vec<ProcessSpec>) -> Self {
         let application = Application {
-            name: "shop".to_owned(),
-            proxy: ProxySpec {
-                host: "127.0.0.1".to_owned(),
-                port: 8182,
-                upstream_host: "127.0.0.1".to_owned(),
-                drain_timeout: Duration::from_secs(20),
-            },
-            control: ControlSpec::default(),
-            processes: std::iter::once(web()).chain(others).collect(),
+            proxy: ProxySpec { drain_timeout: Duration::from_secs(20), ..ProxySpec::default() },
             retention: Retention { keep: 2, max_age: None },
+            ..Application::new("shop", std::iter::once(web()).chain(others).collect())
         };
         Self {
             world: World::new(Arc::new(application), BTreeMap::new()),
