@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Daemon, Database, Load, Mix, Release, Setup, Tally, VELOCIOUS, free_ports, http, rollcore_path,
+    Daemon, Database, Load, Mix, Release, Setup, Socket, Tally, VELOCIOUS, free_ports, http, rollcore_path,
     wait_for_exit,
 };
 
@@ -43,11 +43,15 @@ fn two_deploys_keep_the_service_and_let_old_workers_finish() {
     let load = Load::on(&app.daemon, MIX);
     let writer = Writer::start(app.daemon.proxy());
     let first = app.record_on("v1");
+    let mut socket = Socket::open(app.daemon.proxy());
+    assert_eq!(socket.get("/")["release"], "v1");
 
     app.make("v2");
     let migrations = app.daemon.path_of(&Release::new("v2", "v2")).join("src/database/migrations");
     fs::write(migrations.join("20261122000000-create-tags.js"), MIGRATION).expect("it can be written");
     app.deploy_made("v2");
+    assert_eq!(socket.get("/")["release"], "v1", "it stays where it was opened");
+    socket.close();
     let second = app.record_on("v2");
     app.assert_works(&first, "v1");
 

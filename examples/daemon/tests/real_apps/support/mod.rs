@@ -8,6 +8,7 @@ mod events;
 pub mod http;
 mod leftovers;
 mod load;
+mod socket;
 
 pub use app::{App, NODE, PYTHON, Release, VELOCIOUS};
 pub use daemon::{Daemon, Running, Setup, rollcore_path};
@@ -16,3 +17,4 @@ pub use deadline::wait_for_exit;
 pub use events::millis_between;
 pub use leftovers::free_ports;
 pub use load::{Load, Mix, Tally};
+pub use socket::Socket;
