@@ -192,6 +192,7 @@ mod tests {
         }
     }
 
+    /// C-81.
     #[test]
     fn it_waits_then_asks_until_the_answer_is_2xx() {
         let answers = |attempt| Some((10, ProbeOutcome::Status(if attempt == 3 { 204 } else { 500 })));
@@ -237,6 +238,7 @@ mod tests {
         assert_eq!((result, end), (Err(HealthReason::Rejected { why: "somebody else".to_owned() }), 1_100));
     }
 
+    /// C-83.
     #[test]
     fn without_time_there_are_no_attempts() {
         let (result, end) = play(HealthSchedule { timeout: MS(0), ..schedule() }, |_| None);

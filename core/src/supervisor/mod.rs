@@ -4,8 +4,8 @@
 //! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs`
 //! that a start leaves), `memory.rs` of what they hold in memory, `listener.rs` of where they listen, by their
 //! `sockets.rs`, `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
-//! `census.rs` and `orphan.rs` find the processes of a program that is gone. Nothing here knows releases, ports, health
-//! checks or traffic.
+//! `census.rs` and `orphan.rs` find the processes of a program that is gone, `table.rs` those of everybody. Nothing here
+//! knows releases, ports, health checks or traffic.
 
 mod census;
 mod child;

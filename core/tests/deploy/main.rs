@@ -3,6 +3,8 @@
 mod app;
 mod ending;
 mod failures;
+mod health;
+mod memory;
 mod operations;
 mod shop;
 mod traffic;
