@@ -20,8 +20,9 @@ mod validate;
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::config_file;
 use crate::demo;
-use crate::output::exit_code;
+use crate::output::{Failed, exit_code};
 
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -37,6 +38,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::EvaluateLua { path } => config_file::tell_lua(&path).map_err(Failed::Because),
         Command::Demo(args) => return demo::run(&args),
         Command::SampleApp(args) => return demo::sample_app(&args),
         Command::Load(args) => return demo::load_command(&args),
