@@ -11,6 +11,7 @@ use super::signals::Signals;
 use crate::cli::{BootstrapArgs, DaemonArgs};
 use crate::config_file::Loaded;
 use crate::output::{Failed, Outcome};
+use crate::runtime;
 
 /// How many threads conduct; the traffic has its own.
 const WORKER_THREADS: usize = 2;
@@ -55,6 +56,7 @@ async fn live(loaded: Loaded) -> Outcome {
     let engine = Engine::start(application).await.map_err(Failed::because)?;
     reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
+    runtime::tell(&engine).await;
     let outcome = match ControlServer::bind(&control).await {
         Ok(server) => {
             let serving = server.serve(engine.clone());

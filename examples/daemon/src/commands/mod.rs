@@ -1,11 +1,14 @@
 //! The commands, one file each.
 
 mod client;
+mod completion;
 mod daemon;
 mod deploy;
+mod doctor;
 mod ensure_daemon;
 mod events;
 mod logs;
+mod predeploy_cleanup;
 mod printer;
 mod progress;
 mod reload;
@@ -15,6 +18,7 @@ mod shutdown;
 mod signals;
 mod status;
 mod stop;
+mod unit;
 mod validate;
 
 use std::process::ExitCode;
@@ -39,6 +43,10 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
         Command::EvaluateLua { path } => config_file::tell_lua(&path).map_err(Failed::Because),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
+        Command::Unit(args) => unit::run(&args),
+        Command::Completion(args) => completion::run(&args),
         Command::Demo(args) => return demo::run(&args),
         Command::SampleApp(args) => return demo::sample_app(&args),
         Command::Load(args) => return demo::load_command(&args),
