@@ -84,6 +84,8 @@ struct Shared {
     ops: AtomicU64,
     reload: OnceLock<Reload>,
     runtime: OnceLock<RuntimeIdentity>,
+    /// Of the shutdown, once it is over.
+    survivors: OnceLock<u32>,
 }
 
 impl Engine {
@@ -120,6 +122,7 @@ impl Engine {
             ops: AtomicU64::new(0),
             reload: OnceLock::new(),
             runtime: OnceLock::new(),
+            survivors: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
@@ -208,14 +211,14 @@ impl Engine {
 
     /// Stops every process, then the proxy. Whatever is under way is answered with an error first.
     ///
-    /// May be called again, and by several at once: everybody gets the same answer.
+    /// May be called again, by several at once and after the end: everybody gets the same answer.
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.
     pub async fn shutdown(&self) -> ShutdownReport {
         match self.ask(Command::Shutdown).await {
             Some(Answer::ShutDown { survivors }) => ShutdownReport { survivors },
-            _ => ShutdownReport { survivors: 0 },
+            _ => ShutdownReport { survivors: self.shared.survivors.get().copied().unwrap_or(0) },
         }
     }
 

@@ -178,6 +178,11 @@ impl DrainingProxy {
         }
     }
 
+    /// Ends it at once: connections are cut, and the threads end on their own shortly after.
+    pub(crate) fn end(&self) {
+        self.set_phase(Phase::Ending);
+    }
+
     fn set_phase(&self, phase: Phase) {
         self.shared.phase.send_if_modified(|now| {
             let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;
@@ -207,7 +212,7 @@ fn cut_in(ledgers: &[Arc<route::Ledger>]) -> (u64, u64) {
 
 impl Drop for DrainingProxy {
     fn drop(&mut self) {
-        self.set_phase(Phase::Ending);
+        self.end();
     }
 }
 
