@@ -74,6 +74,7 @@ impl Conductor {
     }
 
     async fn run(mut self) {
+        let _last_act = LastAct(Arc::clone(&self.shared));
         while !self.world.is_over() {
             let input = self.next_input().await;
             self.turn(input);
@@ -81,6 +82,9 @@ impl Conductor {
         self.shared.proxy.close(CLOSE_TIMEOUT).await;
         self.end_journal().await;
         for (op, answer) in std::mem::take(&mut self.farewells) {
+            if let Answer::ShutDown { survivors } = answer {
+                let _first_one_stays = self.shared.survivors.set(survivors);
+            }
             self.give(op, answer);
         }
     }
@@ -165,5 +169,19 @@ impl Conductor {
             // Whoever asked may have stopped listening; the deed is done all the same (compat C-124).
             let _ = asker.send(answer);
         }
+    }
+}
+
+/// What is left to do however the conductor ends, also by a bug in it: its processes end with it, so the proxy refuses
+/// connections rather than answer 502, and whoever waits for events hears that none will come.
+struct LastAct(Arc<Shared>);
+
+impl Drop for LastAct {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the conductor panicked; its processes are stopped and its proxy is closed");
+        }
+        self.0.proxy.end();
+        self.0.events.end();
     }
 }

@@ -121,6 +121,8 @@ struct Shared {
     journal: Journal,
     /// The release that is being brought back; every operation but a shutdown waits for that.
     restoring: watch::Sender<Option<ReleaseId>>,
+    /// Of the shutdown, once it is over.
+    survivors: OnceLock<u32>,
 }
 
 impl Shared {
@@ -201,6 +203,7 @@ impl Engine {
             calendar: Calendar::default(),
             journal,
             restoring: watch::Sender::new(None),
+            survivors: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
@@ -305,14 +308,14 @@ impl Engine {
 
     /// Stops every process, then the proxy. Whatever is under way is answered with an error first.
     ///
-    /// May be called again, and by several at once: everybody gets the same answer.
+    /// May be called again, by several at once and after the end: everybody gets the same answer.
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.
     pub async fn shutdown(&self) -> ShutdownReport {
         match self.ask(Command::Shutdown).await {
             Some(Answer::ShutDown { survivors }) => ShutdownReport { survivors },
-            _ => ShutdownReport { survivors: 0 },
+            _ => ShutdownReport { survivors: self.shared.survivors.get().copied().unwrap_or(0) },
         }
     }
 

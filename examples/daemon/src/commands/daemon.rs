@@ -112,6 +112,10 @@ impl Log {
                     batch = cursor.next() => batch,
                     _ = &mut ended => break,
                 };
+                if batch.events.is_empty() {
+                    let _ = (&mut ended).await;
+                    break;
+                }
                 print(&batch, &printer);
             }
             print(&cursor.read(), &printer);
