@@ -108,12 +108,14 @@ pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_ne
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
+    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, control_presence,
 };
 pub use engine::{
-    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineStartError, EventCursor,
-    InstanceStatus, LogLine, ProxyStatus, RecoverError, Recovered, Recovery, Release, ReleaseStatus,
-    RestartError, RestoreError, ShutdownReport, SingleStatus, Status, StopError, Stuck,
+    Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
+    EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine, ProxyStatus,
+    RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen, ReleaseStatus, RestartError,
+    RestoreError, RuntimeIdentity, ShutdownReport, SingleStatus, Status, StopError, Stuck, doctor,
+    longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
@@ -137,6 +139,6 @@ pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit,
 pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
-pub use supervisor::{Output, ProcessReport, StartError, Supervisor};
+pub use supervisor::{Output, ProcessReport, START_VARIABLE, StartError, Supervisor};
 pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};

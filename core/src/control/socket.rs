@@ -171,7 +171,7 @@ fn is_dead(error: &ControlError) -> bool {
     matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-fn describe(found: &Metadata) -> String {
+pub(super) fn describe(found: &Metadata) -> String {
     let kind = found.file_type();
     match () {
         () if kind.is_symlink() => "a symbolic link",

@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::id::OpId;
 use crate::port::PortAllocator;
 use crate::rollout::{Action, Answer, Command, Input, World};
+use crate::spec::Application;
 
 use super::Shared;
 use super::journal::{self, Ending};
@@ -18,7 +19,7 @@ use super::perform::{News, Performer};
 use super::status::Published;
 
 /// How long the last answers of the proxy may take once every process is gone; what is left then is cut.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A question, and where its answer goes.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Asked {
 /// Owns the world; nobody else changes it.
 pub(super) struct Conductor {
     world: World,
+    /// The configuration that the proxy follows.
+    application: Arc<Application>,
     shared: Arc<Shared>,
     performer: Performer,
     commands: mpsc::Receiver<Asked>,
@@ -53,6 +56,7 @@ impl Conductor {
         let (tell, news) = mpsc::unbounded_channel();
         let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell, shared.journal.mark());
         Self {
+            application: Arc::clone(world.application()),
             world,
             shared,
             performer,
@@ -124,12 +128,22 @@ impl Conductor {
         let actions = actions.into_iter().map(|action| self.performer.with_output(action));
         let (said, done): (Vec<_>, Vec<_>) = actions.partition(is_said);
         done.into_iter().for_each(|action| self.performer.perform(action));
+        self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
         self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
         let is_answered = said.iter().any(|action| matches!(action, Action::Answer { .. }));
         said.into_iter().for_each(|action| self.say(action));
         if is_news || is_answered {
             self.shared.journal.has_news();
+        }
+    }
+
+    /// The proxy outlives every config; this is what of a new one it takes over.
+    fn follow_config(&mut self) {
+        let current = self.world.application();
+        if !Arc::ptr_eq(&self.application, current) {
+            self.application = Arc::clone(current);
+            self.shared.proxy.trust(current.proxy.trusted_fronts.clone());
         }
     }
 

@@ -4,16 +4,20 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod budget;
 mod conductor;
+mod doctor;
 mod error;
 mod events;
 mod journal;
+mod legacy;
 mod orphan;
 mod perform;
 mod recover;
 mod release;
 mod reload;
 mod restore;
+mod runtime;
 mod status;
 
 use std::collections::BTreeMap;
@@ -38,11 +42,15 @@ use journal::{Ending, Journal};
 use reload::Reload;
 use status::Published;
 
+pub use budget::{longest_shutdown, longest_stop};
+pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
 pub use events::EventCursor;
+pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
 pub use recover::{RecoverError, Recovered, Recovery};
 pub use release::{Deployed, Release, ShutdownReport};
 pub use restore::RestoreError;
+pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
     ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
     Status,
@@ -85,12 +93,14 @@ struct Shared {
     journal: Journal,
     /// The release that is being brought back; every operation but a shutdown waits for that.
     restoring: watch::Sender<Option<ReleaseId>>,
+    runtime: OnceLock<RuntimeIdentity>,
 }
 
 impl Shared {
     fn status(&self) -> Status {
         let mut status = self.published.load().status(&self.proxy);
         status.orphans = self.journal.orphans.seen();
+        status.daemon_runtime = self.runtime.get().cloned();
         if let Some(release) = self.restoring.borrow().as_ref() {
             status.busy = Some(format!("restore {release}"));
         }
@@ -117,7 +127,11 @@ impl Engine {
         let events = EventHub::default();
         let journal = Journal::open(&application, &events).await;
         let failed = events.clone();
-        let options = ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        let options = ProxyOptions {
+            trusted_fronts: application.proxy.trusted_fronts.clone(),
+            ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
+        };
+        let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
         let proxy = Arc::new(DrainingProxy::bind(options).map_err(EngineStartError::Bind)?);
         let address = proxy.local_addr();
@@ -133,6 +147,7 @@ impl Engine {
             reload: OnceLock::new(),
             journal,
             restoring: watch::Sender::new(None),
+            runtime: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
@@ -260,6 +275,11 @@ impl Engine {
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// Says which program this is, for [`Status::daemon_runtime`]. Only the first call has an effect.
+    pub fn runtime(&self, runtime: RuntimeIdentity) {
+        let _first_one_stays = self.shared.runtime.set(runtime);
     }
 
     /// The events after `after`, and then each new one.

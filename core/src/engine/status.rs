@@ -16,6 +16,8 @@ use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
 
+use super::runtime::RuntimeIdentity;
+
 /// How an engine is. As JSON it is what `status` answers, but for the word `status` itself.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +37,9 @@ pub struct Status {
     pub displaced: Vec<SingleStatus>,
     /// Processes of an earlier daemon that are still there (compat C-208).
     pub orphans: Vec<Orphan>,
+    /// Which program the daemon runs, when its host says so; see [`Engine::runtime`](crate::Engine::runtime).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_runtime: Option<RuntimeIdentity>,
     /// Where traffic comes in.
     pub proxy: ProxyStatus,
     /// Every release that is there or remembered, the first registered first.
@@ -235,6 +240,7 @@ impl Published {
             application: self.application.name.clone(),
             busy: self.busy.clone(),
             control: control(&self.application),
+            daemon_runtime: None,
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),

@@ -35,6 +35,8 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 pub(crate) struct Exchange {
     /// The client's address as the application sees it.
     address: HeaderValue,
+    /// Whether the other side of the connection is a front of ours.
+    is_front: bool,
     client: Arc<Client>,
     worker: Arc<Worker>,
 }
@@ -49,7 +51,8 @@ type Answer = Response<AnswerBody>;
 impl Exchange {
     pub(super) fn new(peer: SocketAddr, client: Arc<Client>, worker: Arc<Worker>) -> Self {
         let address = HeaderValue::from_str(&client_address(peer.ip())).expect("an address is plain text");
-        Self { address, client, worker }
+        let is_front = worker.shared.trusted.load().contains(peer.ip());
+        Self { address, is_front, client, worker }
     }
 
     fn text(&self, status: StatusCode, text: &'static str) -> Answer {
@@ -251,14 +254,22 @@ fn origin_form(uri: &Uri) -> Uri {
     uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into()
 }
 
-/// Compat C-93 and C-102. After `remove_hop_by_hop`, so that no `Connection` of a client removes ours.
+/// Compat C-93 and C-102, but that a front's `X-Forwarded-Proto` stays the one value it is, and that what a client says
+/// of itself is not believed. After `remove_hop_by_hop`, so that no `Connection` of a client removes ours.
 fn add_forwarded(headers: &mut HeaderMap, proto: &'static str, exchange: &Exchange) {
+    if !exchange.is_front {
+        for name in [FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO, FORWARDED_HOST] {
+            headers.remove(name);
+        }
+    }
     let host = headers.get(HOST);
     let port = HeaderValue::from(host_port(host.map(HeaderValue::as_bytes)));
     let host = host.filter(|_| proto == "http" && !headers.contains_key(FORWARDED_HOST)).cloned();
     append(headers, FORWARDED_FOR, exchange.address.clone());
     append(headers, FORWARDED_PORT, port);
-    append(headers, FORWARDED_PROTO, HeaderValue::from_static(proto));
+    if !headers.contains_key(FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+    }
     if let Some(host) = host {
         headers.insert(FORWARDED_HOST, host);
     }

@@ -33,6 +33,7 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::DrainReport;
+use crate::spec::TrustedFronts;
 
 use clients::lock;
 pub use draining::Draining;
@@ -117,6 +118,14 @@ impl DrainingProxy {
     /// Sends every request from now on to `traffic`, and returns the release that had it until now, if there was one.
     pub fn switch_to(&self, traffic: Traffic) -> Option<Draining> {
         self.shared.switch_to(traffic)
+    }
+
+    /// From now on new connections from `fronts`, and from nobody else, may say whose requests they bring.
+    ///
+    /// Of a trusted front's request `X-Forwarded-For` and `-Port` are continued, `-Host` is kept, and `-Proto` is passed
+    /// on as it is: one value, which says how the client came. Of anybody else's they are replaced by what is seen here.
+    pub fn trust(&self, fronts: TrustedFronts) {
+        self.shared.trusted.store(Arc::new(fronts));
     }
 
     /// The release that requests go to.

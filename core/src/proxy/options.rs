@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::spec::TrustedFronts;
+
 use super::UpstreamError;
 
 /// How a proxy listens and what it puts up with. Each limit says what follows when it is reached.
@@ -42,6 +44,9 @@ pub struct ProxyOptions {
     /// How long a tunnel of which one side has ended may pass no byte; then it is closed. A tunnel that is open on both
     /// sides may be silent for ever (compat C-107). Default 5 s: a WebSocket ends on both sides (RFC 6455 §7.1.1).
     pub tunnel_half_close_timeout: Duration,
+    /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks. See
+    /// [`DrainingProxy::trust`](super::DrainingProxy::trust).
+    pub trusted_fronts: TrustedFronts,
     /// Who is told when an application fails a request (compat C-91).
     pub errors: ErrorObserver,
 }
@@ -62,6 +67,7 @@ impl ProxyOptions {
             upstream_idle_timeout: Duration::from_secs(4),
             upstream_idle_max: 256,
             tunnel_half_close_timeout: Duration::from_secs(5),
+            trusted_fronts: TrustedFronts::default(),
             errors: ErrorObserver::default(),
         }
     }

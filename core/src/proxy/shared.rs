@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock;
 use crate::id::Generation;
+use crate::spec::TrustedFronts;
 
 use super::clients::{Clients, lock};
 use super::draining::Draining;
@@ -29,6 +30,7 @@ pub(crate) enum Phase {
 pub(crate) struct Shared {
     pub(super) options: ProxyOptions,
     pub(super) active: ArcSwapOption<Route>,
+    pub(super) trusted: ArcSwap<TrustedFronts>,
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
@@ -48,6 +50,7 @@ impl Shared {
         let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.upstream_idle_max)));
         Arc::new(Self {
             active: ArcSwapOption::empty(),
+            trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{LegacyTakeover, ProcessSpec};
+use super::{LegacyTakeover, ProcessSpec, TrustedFronts};
 
 /// Everything that one engine looks after.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,8 @@ pub struct ProxySpec {
     pub drain_timeout: Duration,
     /// How long a process may take to end when nothing else is said: the default of `gracefulStopMs`. Default 10 s.
     pub force_stop_timeout: Duration,
+    /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks.
+    pub trusted_fronts: TrustedFronts,
 }
 
 /// Where commands come in (compat C-16).
@@ -98,6 +100,7 @@ impl Default for ProxySpec {
             upstream_host: "127.0.0.1".to_owned(),
             drain_timeout: Duration::from_secs(60),
             force_stop_timeout: Duration::from_secs(10),
+            trusted_fronts: TrustedFronts::default(),
         }
     }
 }

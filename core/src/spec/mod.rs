@@ -3,6 +3,7 @@
 //! `config/` makes them from text; a Rust program may make them directly.
 
 mod application;
+mod front;
 mod health;
 mod legacy;
 mod memory;
@@ -12,6 +13,7 @@ mod run;
 mod stop;
 
 pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention, StateSpec};
+pub use front::{InvalidFront, TrustedFronts};
 pub use health::HealthSpec;
 pub use legacy::{LegacyMatcher, LegacyTakeover};
 pub use memory::MemorySpec;

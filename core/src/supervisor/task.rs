@@ -166,7 +166,7 @@ impl Task {
                     self.hook = Some(tokio::spawn(hook::run(spec, command, running.pid(), time_limit)));
                 }
             }
-            Action::Signal(signal) => self.running.iter().for_each(|running| running.signal(signal)),
+            Action::Signal(signal) => self.running.iter_mut().for_each(|running| running.signal(signal)),
             Action::Kill => self.running.iter_mut().for_each(Running::kill),
             Action::WatchGroup => self.running.iter_mut().for_each(Running::watch),
             Action::Tell(change) => self.tell(&change),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rollcore::{
     CommandSpec, ControlSpec, DeployStrategy, KillAfter, LegacyMatcher, LegacyTakeover, MemorySpec,
     OwnerName, PortRange, ProcessPolicy, RestartDecision, RestartHistory, Signal, StateSpec, StopWith,
+    TrustedFronts,
 };
 use serde_json::json;
 
@@ -234,4 +235,25 @@ fn memory_state_and_legacy_processes_have_their_defaults() {
         }],
     };
     assert_eq!(valid(&with_top(&json!({ "legacyTakeover": legacy }))).legacy, Some(takeover));
+}
+
+/// Beyond C-17: whose forwarded fields are believed.
+#[test]
+fn fronts_are_addresses_or_ranges() {
+    let fronts =
+        |fronts| valid(&with_top(&json!({ "proxy": { "trustedFronts": fronts } }))).proxy.trusted_fronts;
+    assert_eq!(fronts(json!(null)), TrustedFronts::default());
+    assert_eq!(fronts(json!([])), TrustedFronts::none());
+    let only = TrustedFronts::from_texts(["192.0.2.7", "2001:db8::/32"]).expect("addresses");
+    assert_eq!(fronts(json!(["192.0.2.7", "2001:db8::/32"])), only);
+    assert_issue(
+        &with_top(&json!({ "proxy": { "trustedFronts": ["nginx"] } })),
+        "proxy.trustedFronts[0] must be an IP address or a range of them",
+        "Set proxy.trustedFronts[0] to an IP address or a range such as \"10.0.0.0/8\".",
+    );
+    assert_issue(
+        &with_top(&json!({ "proxy": { "trustedFronts": "127.0.0.1" } })),
+        "proxy.trustedFronts must be an array",
+        "Set proxy.trustedFronts to a list of addresses, e.g. [\"10.0.0.0/8\"].",
+    );
 }

@@ -40,27 +40,22 @@ fn serve(mode: &str) {
 fn answer(mut connection: TcpStream, mode: &str) {
     let mut reader = BufReader::new(connection.try_clone().expect("a socket can be cloned"));
     loop {
-        let mut path = String::new();
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 0) && line != "\r\n" {
-            if path.is_empty() {
-                path = line.split(' ').nth(1).unwrap_or("/").to_owned();
-            }
-            line.clear();
-        }
-        if path.is_empty() {
-            return;
-        }
+        let mut head = String::new();
+        while reader.read_line(&mut head).is_ok_and(|read| read > 0) && !head.ends_with("\r\n\r\n") {}
+        let Some(path) = head.split(' ').nth(1) else { return };
         if mode == "mute" {
             std::thread::park();
         }
         if path == "/die" {
             std::process::exit(3);
         }
-        let release = std::env::var("ROLLCORE_RELEASE_ID").unwrap_or_default();
+        let body = match path {
+            "/head" => head,
+            _ => std::env::var("ROLLCORE_RELEASE_ID").unwrap_or_default(),
+        };
         let status = if mode == "error" { "500 Broken" } else { "200 OK" };
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{release}", release.len());
-        if connection.write_all(head.as_bytes()).is_err() {
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        if connection.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }

@@ -4,3 +4,4 @@ mod app;
 mod failures;
 mod operations;
 mod shop;
+mod traffic;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use rollcore::{Config, DeployError, Deployed, Engine, Release, Status};
+use rollcore::{Application, Config, DeployError, Deployed, Engine, Release, Status};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
@@ -16,6 +16,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Shop {
     pub engine: Engine,
+    /// What it was opened with.
+    pub application: Application,
     releases: tempfile::TempDir,
 }
 
@@ -43,7 +45,9 @@ impl Shop {
         config["processes"][2]["minUptimeMs"] = json!(250);
         change(&mut config);
         let config = Config::from_json(&config.to_string()).expect("the config is valid");
-        Self { engine: Engine::start(config).await.expect("the engine starts"), releases }
+        let application = config.into_application();
+        let engine = Engine::start(application.clone()).await.expect("the engine starts");
+        Self { engine, application, releases }
     }
 
     /// Deploys a release with this id.

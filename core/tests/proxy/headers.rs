@@ -1,5 +1,7 @@
 //! What passes, what is removed, what is added (compat C-93..C-98, C-102; RFC 9110 §7.6.1).
 
+use rollcore::TrustedFronts;
+
 use crate::support::*;
 
 /// The head that an application sees for `request`, which has no body.
@@ -52,7 +54,8 @@ async fn forwarded_fields_are_appended_to_those_that_are_there() {
     )
     .await;
     assert_eq!(field(&head, "x-forwarded-for").as_deref(), Some("9.9.9.9,127.0.0.1"));
-    assert_eq!(field(&head, "x-forwarded-proto").as_deref(), Some("https,http"));
+    // One value, the front's: "https,http" would say nothing.
+    assert_eq!(field(&head, "x-forwarded-proto").as_deref(), Some("https"));
     assert_eq!(field(&head, "x-forwarded-port").as_deref(), Some("443,80"));
     assert_eq!(field(&head, "x-forwarded-host").as_deref(), Some("evil"));
 }
@@ -117,4 +120,50 @@ async fn the_answers_head_passes() {
     assert_eq!(field(&head, "x-two").as_deref(), Some("2"));
     assert_eq!((field(&head, "x-own"), field(&head, "keep-alive"), field(&head, "date")), (None, None, None));
     assert_eq!(body, "ok");
+}
+
+/// What an application sees behind a proxy that trusts these fronts; we are at 127.0.0.1.
+async fn seen_by(fronts: &TrustedFronts, request: &str) -> String {
+    let (app, mut connections) = App::by_hand().await;
+    let proxy = proxy_to(app.address);
+    proxy.trust(fronts.clone());
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    client.send(request).await;
+    next(&mut connections).await.head().await
+}
+
+const FORGED: &str = "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n\
+                      X-Forwarded-Port: 443\r\n";
+
+/// Anybody can send these fields; only a front is believed.
+#[tokio::test]
+async fn a_client_that_is_no_front_cannot_forge_where_it_comes_from() {
+    let request = format!("GET / HTTP/1.1\r\nHost: shop.test:8182\r\n{FORGED}\r\n");
+    let head = seen_by(&TrustedFronts::none(), &request).await;
+    assert_eq!(field(&head, "x-forwarded-for").as_deref(), Some("127.0.0.1"));
+    assert_eq!(field(&head, "x-forwarded-proto").as_deref(), Some("http"));
+    assert_eq!(field(&head, "x-forwarded-port").as_deref(), Some("8182"));
+    assert_eq!(field(&head, "x-forwarded-host").as_deref(), Some("shop.test:8182"));
+
+    let fronts = TrustedFronts::from_texts(["127.0.0.1"]).expect("an address");
+    let head = seen_by(&fronts, &request).await;
+    assert_eq!(field(&head, "x-forwarded-for").as_deref(), Some("9.9.9.9,127.0.0.1"));
+    assert_eq!(field(&head, "x-forwarded-proto").as_deref(), Some("https"));
+}
+
+/// C-102, and one value here too: behind a front that speaks TLS a WebSocket came by `https`.
+#[tokio::test]
+async fn a_fronts_protocol_stays_for_websockets() {
+    let ask = |forged: &str| {
+        format!(
+            "GET /socket HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{forged}\r\n"
+        )
+    };
+    let head = seen_by(&TrustedFronts::default(), &ask(FORGED)).await;
+    assert_eq!(field(&head, "x-forwarded-proto").as_deref(), Some("https"));
+    assert_eq!(field(&head, "x-forwarded-for").as_deref(), Some("9.9.9.9,127.0.0.1"));
+    let head = seen_by(&TrustedFronts::none(), &ask(FORGED)).await;
+    assert_eq!(field(&head, "x-forwarded-proto").as_deref(), Some("ws"));
+    assert_eq!(field(&head, "x-forwarded-host"), None);
 }

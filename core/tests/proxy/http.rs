@@ -1,5 +1,7 @@
 //! Requests and answers in every framing (compat C-90..C-92, C-98..C-100).
 
+use rollcore::{DrainingProxy, ProxyOptions, Traffic};
+
 use crate::support::*;
 
 /// C-90.
@@ -223,4 +225,22 @@ async fn requests_in_a_row_are_answered_in_a_row() {
     for n in 0..20 {
         assert_eq!(client.response().await.1, format!("/{n}"));
     }
+}
+
+/// C-89: an IPv6 address is an address.
+#[tokio::test]
+async fn ipv6_works_on_both_sides() {
+    let listener = tokio::net::TcpListener::bind("[::1]:0").await.expect("this machine has ::1");
+    let address = listener.local_addr().expect("it is bound");
+    let proxy = DrainingProxy::bind(ProxyOptions::new("::1", 0)).expect("a free port");
+    assert!(proxy.local_addr().is_ipv6());
+    proxy.switch_to(Traffic::to(V1, [("::1", address.port())]));
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    client.send("GET / HTTP/1.1\r\nHost: [::1]:8182\r\n\r\n").await;
+    let mut upstream = Peer::new(within(listener.accept()).await.expect("the proxy dials").0);
+    let head = upstream.head().await;
+    assert_eq!(field(&head, "x-forwarded-for").as_deref(), Some("::1"));
+    assert_eq!(field(&head, "x-forwarded-port").as_deref(), Some("8182"));
+    upstream.send(ok("six")).await;
+    assert_eq!(client.response().await.1, "six");
 }

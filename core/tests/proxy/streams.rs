@@ -31,7 +31,7 @@ async fn expect_is_answered_here() {
 async fn a_chunked_request_stays_chunked_and_streams() {
     let (app, mut connections) = App::by_hand().await;
     let proxy = proxy_to(app.address);
-    for method in ["POST", "GET"] {
+    for method in ["POST", "GET", "DELETE"] {
         let mut client = Peer::connect(proxy.local_addr()).await;
         client
             .send(format!("{method} / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n"))

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::spec::{Application, ControlSpec, LegacyTakeover, ProxySpec, Retention, StateSpec};
+use crate::spec::{Application, ControlSpec, LegacyTakeover, ProxySpec, Retention, StateSpec, TrustedFronts};
 
 use super::Defaults;
 use super::read::{Field, Notes, Section};
@@ -99,12 +99,37 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     let health_path = proxy.field("healthPath").text(notes).unwrap_or_else(|| "/ping".to_owned());
     let health_timeout = proxy.field("healthTimeoutMs").duration(ms(30_000), notes);
     let port = proxy_port(&proxy.field("port"), notes).unwrap_or(8182);
+    let trusted_fronts = trusted_fronts(&proxy.field("trustedFronts"), notes);
     let upstream_host = proxy.field("upstreamHost").text(notes);
     proxy.close(notes);
 
     let upstream_host = upstream_host.unwrap_or_else(|| reachable(&host).to_owned());
-    let spec = ProxySpec { host, port, upstream_host, drain_timeout, force_stop_timeout };
+    let spec = ProxySpec { host, port, upstream_host, drain_timeout, force_stop_timeout, trusted_fronts };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
+}
+
+fn trusted_fronts(field: &Field<'_>, notes: &mut Notes) -> TrustedFronts {
+    let list = match field.set() {
+        None => return TrustedFronts::default(),
+        Some(Value::Array(list)) => elements(field, list),
+        Some(_) => {
+            let fix = format!("Set {} to a list of addresses, e.g. [\"10.0.0.0/8\"].", field.key);
+            field.refuse("must be an array", fix, notes);
+            return TrustedFronts::default();
+        }
+    };
+    let texts: Vec<String> = list.iter().filter_map(|front| front_text(front, notes)).collect();
+    TrustedFronts::from_texts(texts.iter().map(String::as_str)).expect("each was looked at")
+}
+
+fn front_text(front: &Field<'_>, notes: &mut Notes) -> Option<String> {
+    let text = front.required_text(notes)?;
+    if TrustedFronts::from_texts([text.as_str()]).is_err() {
+        let fix = format!("Set {} to an IP address or a range such as \"10.0.0.0/8\".", front.key);
+        front.refuse("must be an IP address or a range of them", fix, notes);
+        return None;
+    }
+    Some(text)
 }
 
 /// Where processes listen when the proxy listens on `host`: nobody can connect to a wildcard.

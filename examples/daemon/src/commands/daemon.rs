@@ -10,6 +10,7 @@ use super::signals::Signals;
 use crate::cli::{BootstrapArgs, DaemonArgs};
 use crate::config_file::Loaded;
 use crate::output::{Failed, Outcome};
+use crate::runtime;
 
 /// How many threads conduct; the traffic has its own.
 const WORKER_THREADS: usize = 2;
@@ -53,8 +54,13 @@ async fn live(loaded: Loaded) -> Outcome {
     let control = application.control.clone();
     let engine = Engine::start(application).await.map_err(Failed::because)?;
     let log = Log::of(&engine);
+    runtime::tell(&engine).await;
     let outcome = match ControlServer::bind(&control).await {
         Ok(server) => {
+            // Whoever has the socket is the daemon of this application, and the state file is his.
+            engine.keep_state().await;
+            // It goes on by itself, and tells of its end by events.
+            drop(engine.restore());
             let serving = server.serve(engine.clone());
             until_the_end(&engine, serving, &mut signals).await;
             Ok(())
