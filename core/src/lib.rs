@@ -111,7 +111,7 @@ pub use config::{
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving,
+    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, TakeoverError, take_over,
 };
 pub use engine::{
     ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineOptions, EngineStartError,

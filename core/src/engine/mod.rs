@@ -291,21 +291,24 @@ impl Engine {
     /// `proxy.drainTimeoutMs`, then the processes with their normal stop, services last. The engine [ends](Self::ended)
     /// when nothing is left.
     ///
-    /// With `handover` the proxy's listening socket is returned, with everybody who has connected and waits in it, for
-    /// [`Engine::listen_on`] of the other one. Dropping it loses them.
+    /// With `handover` the proxy's listening socket is kept for [`Engine::take_listener`], with everybody who has connected
+    /// and waits in it; without, they are served once, and it is closed.
     ///
     /// # Errors
     /// [`RetireError`] when the engine is on its way out already.
     ///
     /// # Cancel safety
-    /// The retirement goes on when the future is dropped; a socket that was to be handed over is closed with the engine.
-    pub async fn retire(
-        &self,
-        attestation: Attestation,
-        handover: bool,
-    ) -> Result<Option<TcpListener>, RetireError> {
-        Retired::from_answer(self.ask(Command::RetireOwner { attestation, handover }).await)?;
-        Ok(self.shared.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take())
+    /// The retirement goes on when the future is dropped.
+    pub async fn retire(&self, attestation: Attestation, handover: bool) -> Result<(), RetireError> {
+        let answer = self.ask(Command::RetireOwner { attestation, handover }).await;
+        Retired::from_answer(answer).map(drop)
+    }
+
+    /// The listening socket that a retired engine has left for the next one's [`Engine::listen_on`], once. It is closed
+    /// with the engine when nobody takes it.
+    #[must_use = "dropping it loses whoever has connected"]
+    pub fn take_listener(&self) -> Option<TcpListener> {
+        self.shared.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits until the engine has ended: after a shutdown, or when everything is gone after a retirement.
