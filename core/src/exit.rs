@@ -13,8 +13,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signal(i32);
 
-/// Names and numbers as `signal(7)` lists them for x86-64 and ARM.
-const NAMES: [(&str, i32); 32] = [
+/// Names and numbers as `signal(7)` lists them for x86-64 and ARM. The first name of a number is the one that is shown;
+/// the others are read, because Node knows them too.
+const NAMES: [(&str, i32); 33] = [
     ("SIGHUP", 1),
     ("SIGINT", 2),
     ("SIGQUIT", 3),
@@ -47,6 +48,7 @@ const NAMES: [(&str, i32); 32] = [
     ("SIGPWR", 30),
     ("SIGSYS", 31),
     ("SIGPOLL", 29),
+    ("SIGIOT", 6),
 ];
 
 impl Signal {
@@ -162,6 +164,8 @@ mod tests {
             assert_eq!(signal.as_raw(), number);
             assert_eq!(Signal::from_raw(number), Some(signal));
         }
+        assert_eq!("SIGIOT".parse::<Signal>().map(Signal::name), Ok("SIGABRT"));
+        assert_eq!("SIGPOLL".parse::<Signal>().map(Signal::name), Ok("SIGIO"));
         assert_eq!("SIGNONSENSE".parse::<Signal>(), Err(UnknownSignal("SIGNONSENSE".into())));
         assert_eq!(Signal::from_raw(0), None);
     }

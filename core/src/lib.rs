@@ -111,15 +111,19 @@ pub use config::{
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, TakeoverError, take_over,
+    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, TakeoverError, control_presence,
+    take_over,
 };
 pub use engine::{
-    ConnectionCounts, ControlStatus, DeployError, Deployed, Engine, EngineOptions, EngineStartError,
-    EventCursor, InstanceStatus, LogLine, ProxyStatus, Release, ReleaseStatus, RestartError, RetireError,
-    ShutdownReport, SingleStatus, Status, StopError, Stuck, find_release,
+    Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
+    EngineOptions, EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine,
+    ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen, ReleaseStatus,
+    RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport, SingleStatus, Status,
+    StopError, Stuck, doctor, find_release, longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
-    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, ProcessEvent, StampedEvent, StartupProcess,
+    Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
+    StartupProcess,
 };
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
@@ -139,6 +143,6 @@ pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit,
 pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
-pub use supervisor::{Output, ProcessReport, StartError, Supervisor};
+pub use supervisor::{Output, ProcessReport, START_VARIABLE, StartError, Supervisor};
 pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};

@@ -153,6 +153,8 @@ pub enum Change {
     },
     /// The stop is complete: the group is empty, or nothing more can be done about it.
     Stopped(StopReport),
+    /// What had outlived SIGKILL is gone after all.
+    SurvivorsEnded,
 }
 
 /// What follows the exit of a leader.

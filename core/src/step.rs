@@ -21,10 +21,10 @@ pub enum Step {
     AwaitReady(InstanceId),
     /// Point traffic at the new release.
     Switch,
-    /// Stop the old instance of a singleton, then start the new one.
-    ReplaceSingleton(ProcessId),
     /// Let the next restart of each service use the new release.
     RefreshServices,
+    /// Stop the old instance of a singleton, then start the new one.
+    ReplaceSingleton(ProcessId),
 }
 
 /// The reverse of a step. Each can be carried out when its step was only begun.
@@ -40,10 +40,10 @@ pub enum Undo {
     Stop(InstanceId),
     /// Point traffic at the old release again, and drain the new one.
     SwitchBack,
-    /// Stop the new instance of a singleton, then start the old one again.
-    RestoreSingleton(ProcessId),
     /// Let the services keep the definitions they had.
     RestoreServices,
+    /// Stop the new instance of a singleton, then start the old one again.
+    RestoreSingleton(ProcessId),
 }
 
 impl Step {
@@ -56,8 +56,8 @@ impl Step {
             Self::StartService(id) => Undo::StopService(id.clone()),
             Self::Start(id) => Undo::Stop(id.clone()),
             Self::Switch => Undo::SwitchBack,
-            Self::ReplaceSingleton(id) => Undo::RestoreSingleton(id.clone()),
             Self::RefreshServices => Undo::RestoreServices,
+            Self::ReplaceSingleton(id) => Undo::RestoreSingleton(id.clone()),
         }
     }
 }
@@ -71,8 +71,8 @@ impl fmt::Display for Step {
             Self::Start(id) => write!(f, "start {id}"),
             Self::AwaitReady(id) => write!(f, "await ready {id}"),
             Self::Switch => f.write_str("switch traffic"),
-            Self::ReplaceSingleton(id) => write!(f, "replace singleton {id}"),
             Self::RefreshServices => f.write_str("refresh services"),
+            Self::ReplaceSingleton(id) => write!(f, "replace singleton {id}"),
         }
     }
 }
@@ -85,8 +85,8 @@ impl fmt::Display for Undo {
             Self::StopService(id) => write!(f, "stop service {id}"),
             Self::Stop(id) => write!(f, "stop {id}"),
             Self::SwitchBack => f.write_str("switch traffic back"),
-            Self::RestoreSingleton(id) => write!(f, "restore singleton {id}"),
             Self::RestoreServices => f.write_str("restore services"),
+            Self::RestoreSingleton(id) => write!(f, "restore singleton {id}"),
         }
     }
 }

@@ -209,7 +209,7 @@ impl ControlClient {
         let answer = tokio::time::timeout(timeout, wire.ask(request)).await;
         let line = answer.map_err(|_| ControlError::TimedOut(timeout))??;
         let answer = read_answer(&line);
-        let descriptors = wire.answers.reader().take();
+        let descriptors = wire.answers.reader().take_descriptors();
         if !matches!(answer, Err(ControlError::NotAnAnswer(_))) {
             self.wire = Some(wire);
         }

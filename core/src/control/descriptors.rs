@@ -44,7 +44,7 @@ impl Receiver {
     }
 
     /// What has come so far.
-    pub(super) fn take(&mut self) -> Vec<OwnedFd> {
+    pub(super) fn take_descriptors(&mut self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.received)
     }
 
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(sent, 6);
         let mut text = [0; 6];
         receiver.read_exact(&mut text).await.expect("it was sent");
-        let received = receiver.take();
+        let received = receiver.take_descriptors();
         assert_eq!((&text, received.len()), (b"hello\n", 1));
         let flags = nix::fcntl::fcntl(&received[0], nix::fcntl::FcntlArg::F_GETFD).expect("it is open");
         assert_ne!(flags & nix::libc::FD_CLOEXEC, 0);
@@ -140,6 +140,6 @@ mod tests {
             send(&sender, b"x", &[OwnedFd::from(given)]).await.expect("the other side is there");
             receiver.read_exact(&mut text).await.expect("it was sent");
         }
-        assert_eq!(receiver.take().len(), DESCRIPTORS_MAX);
+        assert_eq!(receiver.take_descriptors().len(), DESCRIPTORS_MAX);
     }
 }

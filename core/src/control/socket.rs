@@ -72,7 +72,9 @@ pub(super) fn adopt(
     }
     give(path, &rights)?;
     listener.set_nonblocking(true).map_err(refused)?;
-    Ok((UnixListener::from_std(listener).map_err(refused)?, SocketFile::at(path)))
+    // Listening anew makes us the one whom clients see at the other end (`SO_PEERCRED`).
+    let listener = listening(listener.into()).map_err(refused)?;
+    Ok((listener, SocketFile::at(path)))
 }
 
 /// Who may connect.
@@ -190,7 +192,7 @@ fn is_dead(error: &ControlError) -> bool {
     matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
-fn describe(found: &Metadata) -> String {
+pub(super) fn describe(found: &Metadata) -> String {
     let kind = found.file_type();
     match () {
         () if kind.is_symlink() => "a symbolic link",

@@ -134,8 +134,12 @@ async fn retire(
     if is_on_the_same_address(&ours, &theirs) {
         request["handover"] = json!(true);
     }
+    let owner = client.server_pid();
     match client.request_with_descriptors(&request, RETIRE_TIMEOUT).await {
-        Ok((answer, descriptors)) => Ok(Some(Estate::of(&answer, descriptors))),
+        Ok((answer, descriptors)) => {
+            owner.into_iter().for_each(|owner| engine.follows(owner));
+            Ok(Some(Estate::of(&answer, descriptors)))
+        }
         Err(error @ ControlError::Refused { .. }) => Err(error.into()),
         // It died of it, or on the way: whatever it had is free.
         Err(error) => {

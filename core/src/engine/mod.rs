@@ -5,12 +5,21 @@
 //! health check.
 
 mod bootstrap;
+mod budget;
+mod calendar;
 mod conductor;
+mod doctor;
 mod error;
 mod events;
+mod journal;
+mod legacy;
+mod orphan;
 mod perform;
+mod recover;
 mod release;
 mod reload;
+mod restore;
+mod runtime;
 mod status;
 
 use std::collections::BTreeMap;
@@ -20,27 +29,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Bootstrap;
 use crate::event::{Event, StampedEvent};
-use crate::id::{Attestation, InstanceId, OpId, ReleaseId, Seq};
+use crate::id::{Attestation, InstanceId, OpId, Pid, ReleaseId, Seq};
 use crate::port::PortAllocator;
 use crate::proxy::{BindError, DrainingProxy, ProxyOptions};
 use crate::rollout::{Answer, Command, DeployRequest, Ending, RestartSelection, RollbackTo, World};
 use crate::spec::Application;
 
+use calendar::Calendar;
 use conductor::{Asked, Conductor};
 use error::{FromAnswer, Retired};
 use events::EventHub;
+use journal::Journal;
 use perform::HandedOver;
 use reload::Reload;
 use status::Published;
 
 pub use bootstrap::find_release;
+pub use budget::{longest_shutdown, longest_stop};
+pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, RetireError, StopError, Stuck};
 pub use events::EventCursor;
+pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
+pub use recover::{RecoverError, Recovered, Recovery};
 pub use release::{Deployed, Release, ShutdownReport};
+pub use restore::RestoreError;
+pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
     ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
     Status,
@@ -87,6 +104,14 @@ pub struct EngineOptions {
     pub listens_later: bool,
 }
 
+impl EngineOptions {
+    /// For an engine that takes over, see [`take_over`](crate::take_over).
+    #[must_use]
+    pub fn taking_over(self) -> Self {
+        Self { listens_later: true, ..self }
+    }
+}
+
 /// What handles and the conductor both see.
 #[derive(Debug)]
 struct Shared {
@@ -99,10 +124,31 @@ struct Shared {
     bootstrap: Option<Bootstrap>,
     ops: AtomicU64,
     reload: OnceLock<Reload>,
+    runtime: OnceLock<RuntimeIdentity>,
+    calendar: Calendar,
+    journal: Journal,
+    /// The release that is being brought back; every operation but a shutdown waits for that.
+    restoring: watch::Sender<Option<ReleaseId>>,
+}
+
+impl Shared {
+    fn status(&self) -> Status {
+        let mut status = self.published.load().status(&self.proxy, self.calendar.epoch());
+        status.bootstrap = self.bootstrap.clone();
+        status.daemon_runtime = self.runtime.get().cloned();
+        status.orphans = self.journal.orphans.seen();
+        if let Some(release) = self.restoring.borrow().as_ref() {
+            status.busy = Some(format!("restore {release}"));
+        }
+        status
+    }
 }
 
 impl Engine {
     /// Binds the proxy and starts the conductor on the current tokio runtime. No process runs yet.
+    ///
+    /// With a state file, what an earlier daemon left running is told of first, and not touched (compat C-207). Writing it
+    /// begins with [`keep_state`](Self::keep_state).
     ///
     /// # Errors
     /// [`EngineStartError`] when the proxy's address cannot be bound.
@@ -133,6 +179,7 @@ impl Engine {
         let EngineOptions { bootstrap, listens_later } = options;
         let application: Application = application.into();
         let events = EventHub::default();
+        let journal = Journal::open(&application, &events, listens_later).await;
         let failed = events.clone();
         let options = ProxyOptions {
             trusted_fronts: application.proxy.trusted_fronts.clone(),
@@ -157,10 +204,19 @@ impl Engine {
             bootstrap,
             ops: AtomicU64::new(0),
             reload: OnceLock::new(),
+            runtime: OnceLock::new(),
+            calendar: Calendar::default(),
+            journal,
+            restoring: watch::Sender::new(None),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
+    }
+
+    /// From now on the state file may be ours although its last writer, this one, still lives: it writes no more.
+    pub(crate) fn follows(&self, predecessor: Pid) {
+        self.shared.journal.follows(predecessor);
     }
 
     /// Listens on the proxy's address, for an engine that was started without it.
@@ -272,13 +328,29 @@ impl Engine {
         }
     }
 
+    /// Begins to write down what runs, if the application has a state file: now, every 5 s, and whenever a process is
+    /// started or ends (compat C-201). Returns when that was done once, or failed, which is an event. To be called before
+    /// the first deploy, by whoever is sure to be the only one who runs this application.
+    ///
+    /// A daemon that starts after this program was killed finds every process that was started by it. A
+    /// [`shutdown`](Self::shutdown) removes the file (compat C-206).
+    ///
+    /// # Panics
+    /// Outside of the engine's runtime.
+    ///
+    /// # Cancel safety
+    /// It goes on when the future is dropped.
+    pub async fn keep_state(&self) {
+        Journal::begin(&self.shared).await;
+    }
+
     /// As [`Engine::shutdown`], but lets nobody new in and gives requests and tunnels `proxy.drainTimeoutMs` to end before
     /// the processes are stopped. A [`Engine::shutdown`] meanwhile stops them at once.
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.
     pub async fn drain_then_shutdown(&self) -> ShutdownReport {
-        match self.ask(Command::DrainThenShutdown).await {
+        match self.ask_now(Command::DrainThenShutdown).await {
             Some(Answer::ShutDown { survivors }) => ShutdownReport { survivors },
             _ => ShutdownReport { survivors: 0 },
         }
@@ -300,8 +372,13 @@ impl Engine {
     /// # Cancel safety
     /// The retirement goes on when the future is dropped.
     pub async fn retire(&self, attestation: Attestation, handover: bool) -> Result<(), RetireError> {
-        let answer = self.ask(Command::RetireOwner { attestation, handover }).await;
-        Retired::from_answer(answer).map(drop)
+        let answer = self.ask_now(Command::RetireOwner { attestation, handover }).await;
+        let retired = Retired::from_answer(answer).map(drop);
+        if retired.is_ok() {
+            // Nothing is written any more when the other one hears of it.
+            let _nothing_can_fail = self.shared.journal.end(journal::Ending::HandedOver).await;
+        }
+        retired
     }
 
     /// The listening socket that a retired engine has left for the next one's [`Engine::listen_on`], once. It is closed
@@ -329,7 +406,12 @@ impl Engine {
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.shared.published.load().status(&self.shared.proxy, self.shared.bootstrap.as_ref())
+        self.shared.status()
+    }
+
+    /// Says which program this is, for [`Status::daemon_runtime`]. Only the first call has an effect.
+    pub fn runtime(&self, runtime: RuntimeIdentity) {
+        let _first_one_stays = self.shared.runtime.set(runtime);
     }
 
     /// The events after `after`, and then each new one.
@@ -357,10 +439,23 @@ impl Engine {
 
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
+        if !matches!(command, Command::Shutdown) {
+            let mut restoring = self.shared.restoring.subscribe();
+            let _it_is_over = restoring.wait_for(Option::is_none).await;
+        }
+        self.ask_now(command).await
+    }
+
+    /// As [`ask`](Self::ask), while a release is being brought back.
+    async fn ask_now(&self, command: Command) -> Option<Answer> {
         let op = OpId(self.shared.ops.fetch_add(1, Ordering::Relaxed) + 1);
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         self.commands.send(Asked { op, command, answer }).await.ok()?;
-        answered.await.ok()
+        // A question that comes in while the conductor ends may stay in its channel, unheard and undropped.
+        tokio::select! {
+            answer = &mut answered => answer.ok(),
+            () = self.commands.closed() => answered.try_recv().ok(),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
 use crate::spec::{HealthSpec, PortRange, RunSpec};
-use crate::supervisor::{Output, Supervisor};
+use crate::supervisor::{MARK_VARIABLE, Output, Supervisor};
 
 /// What a hand has to say.
 pub(super) enum News {
@@ -41,6 +41,8 @@ pub(super) struct Performer {
     probes: HashMap<InstanceKey, AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
+    /// By what the next daemon knows our processes.
+    mark: Option<String>,
 }
 
 /// How many of its last lines go with the exit of a process.
@@ -52,6 +54,7 @@ impl Performer {
         handed_over: HandedOver,
         ports: PortAllocator,
         tell: mpsc::UnboundedSender<News>,
+        mark: Option<String>,
     ) -> Self {
         Self {
             proxy,
@@ -63,7 +66,14 @@ impl Performer {
             outputs: BTreeMap::new(),
             probes: HashMap::new(),
             left: HashMap::new(),
+            mark,
         }
+    }
+
+    fn marked(&self, run: &RunSpec) -> RunSpec {
+        let mut run = run.clone();
+        run.env.extend(self.mark.iter().map(|mark| (MARK_VARIABLE.to_owned(), mark.clone())));
+        run
     }
 
     /// What each instance printed.
@@ -98,7 +108,10 @@ impl Performer {
             Action::ReturnPorts(ports) => ports.iter().for_each(|port| drop(self.leases.remove(port))),
             Action::Start { key, run, reason } => self.start(key, &run, reason),
             Action::Redefine { key, run } => {
-                self.supervised(key, |supervisor| supervisor.replace_spec((*run).clone()));
+                self.supervised(key, |supervisor| supervisor.replace_spec(self.marked(&run)));
+            }
+            Action::ReplaceStop { key, stop } => {
+                self.supervised(key, |supervisor| supervisor.replace_stop(stop));
             }
             Action::ConfirmReady(key) => self.supervised(key, Supervisor::confirm_ready),
             Action::ForbidRestarts(key) => self.supervised(key, |supervisor| supervisor.set_restarts(false)),
@@ -137,6 +150,7 @@ impl Performer {
     }
 
     fn start(&mut self, key: InstanceKey, run: &RunSpec, reason: StartReason) {
+        let run = self.marked(run);
         let tell = &self.tell;
         let outputs = &mut self.outputs;
         let supervisor = self.supervisors.entry(key).or_insert_with(|| {
@@ -155,7 +169,7 @@ impl Performer {
             outputs.insert(key, supervisor.output());
             supervisor
         });
-        supervisor.replace_spec(run.clone());
+        supervisor.replace_spec(run);
         supervisor.begin_start(reason);
     }
 
@@ -264,8 +278,8 @@ mod tests {
     async fn a_probe_that_ended_leaves_nothing() {
         let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
         let (tell, mut news) = mpsc::unbounded_channel();
-        let mut performer =
-            Performer::new(Arc::new(proxy), HandedOver::default(), PortAllocator::new("127.0.0.1"), tell);
+        let (proxy, ports) = (Arc::new(proxy), PortAllocator::new("127.0.0.1"));
+        let mut performer = Performer::new(proxy, HandedOver::default(), ports, tell, None);
         let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
         let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
         performer.perform(Action::Probe { key, host, port: 1, health });

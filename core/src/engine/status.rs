@@ -7,14 +7,17 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::config::Bootstrap;
+use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
 use crate::report::{OutputLine, ProcessState, StartReason};
-use crate::rollout::{Ending, Instance, Owner, Release, World};
+use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::Output;
 use crate::time::{Epoch, WallTime};
+
+use super::runtime::RuntimeIdentity;
 
 /// How an engine is. As JSON it is what `status` answers, but for the word `status` itself.
 #[derive(Clone, Debug, Serialize)]
@@ -27,13 +30,20 @@ pub struct Status {
     /// The release that the engine was started with, if it was (compat C-162).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
-    /// What has the lock, such as `deploy v2`. Ours.
+    /// What has the lock, such as `deploy v2`, or `restore v1` after an earlier daemon was killed. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
     /// Where commands come in.
     pub control: ControlStatus,
-    /// Processes of an earlier daemon that are still there. Always empty so far.
-    pub orphans: Vec<serde_json::Value>,
+    /// Which program the daemon runs, when its host says so; see [`Engine::runtime`](crate::Engine::runtime).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daemon_runtime: Option<RuntimeIdentity>,
+    /// Singletons that make room for that of a rollout under way, and whatever else still runs and is in no other list.
+    /// Ours; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub displaced: Vec<SingleStatus>,
+    /// Processes of an earlier daemon that are still there (compat C-208).
+    pub orphans: Vec<Orphan>,
     /// Where traffic comes in.
     pub proxy: ProxyStatus,
     /// Every release that is there or remembered, the first registered first.
@@ -42,6 +52,9 @@ pub struct Status {
     pub services: Vec<SingleStatus>,
     /// The singletons.
     pub singletons: Vec<SingleStatus>,
+    /// The release whose rollout is under way, with what already runs of it. Ours; absent when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub starting: Vec<ReleaseStatus>,
 }
 
 /// Where commands come in, as configured.
@@ -96,7 +109,7 @@ pub struct ReleaseStatus {
     pub release_path: String,
     /// What it was built from.
     pub revision: Revision,
-    /// `active`, `draining`, `stopped` or `failed`.
+    /// `active`, `draining`, `stopped` or `failed`; `starting` in the list of that name.
     pub state: &'static str,
     /// When its last process had ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,8 +194,10 @@ pub(super) struct Published {
     busy: Option<String>,
     ending: Option<Ending>,
     releases: Vec<(Release, Vec<Shown>)>,
+    starting: Vec<(Release, Vec<Shown>)>,
     services: Vec<(ProcessId, Shown)>,
     singletons: Vec<(ProcessId, Shown)>,
+    displaced: Vec<(ProcessId, Shown)>,
 }
 
 type Shown = (Instance, Option<Output>);
@@ -195,15 +210,20 @@ impl Published {
                 world.instances().filter(|(_, instance)| instance.owner == Owner::Release(generation));
             of_it.filter_map(|(key, _)| shown(key)).collect()
         };
-        let releases = listed(world).into_iter();
+        let with_processes = |release: &Release| (release.clone(), of_release(release.generation));
+        let starting = world.releases().filter(|release| !release.is_visible());
         Self {
             application: Arc::clone(world.application()),
             active: world.active().map(|release| release.id.clone()),
             busy: world.busy_with(),
             ending: world.ending(),
-            releases: releases.map(|release| (release.clone(), of_release(release.generation))).collect(),
+            releases: listed(world).into_iter().map(with_processes).collect(),
+            starting: starting.map(with_processes).collect(),
             services: world.services().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             singletons: world.singletons().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
+            displaced: displaced(world)
+                .filter_map(|(key, instance)| Some((instance.id.process().clone(), shown(key)?)))
+                .collect(),
         }
     }
 
@@ -211,8 +231,15 @@ impl Published {
         self.ending
     }
 
-    pub(super) fn status(&self, proxy: &DrainingProxy, bootstrap: Option<&Bootstrap>) -> Status {
-        let epoch = clock::epoch();
+    /// The configuration in force.
+    pub(super) fn application(&self) -> Arc<Application> {
+        Arc::clone(&self.application)
+    }
+
+    pub(super) fn status(&self, proxy: &DrainingProxy, epoch: Epoch) -> Status {
+        let releases = |of: &[(Release, Vec<Shown>)]| {
+            of.iter().map(|(of, processes)| release(of, processes, proxy, epoch)).collect()
+        };
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
             process: instance(shown, epoch),
@@ -220,9 +247,10 @@ impl Published {
         Status {
             active_release_id: self.active.clone(),
             application: self.application.name.clone(),
-            bootstrap: bootstrap.cloned(),
+            bootstrap: None,
             busy: self.busy.clone(),
             control: control(&self.application),
+            daemon_runtime: None,
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
@@ -231,13 +259,11 @@ impl Published {
                     .unwrap_or(self.application.proxy.port),
                 upstream_host: self.application.proxy.upstream_host.clone(),
             },
-            releases: self
-                .releases
-                .iter()
-                .map(|(of, processes)| release(of, processes, proxy, epoch))
-                .collect(),
+            releases: releases(&self.releases),
             services: self.services.iter().map(single).collect(),
             singletons: self.singletons.iter().map(single).collect(),
+            displaced: self.displaced.iter().map(single).collect(),
+            starting: releases(&self.starting),
         }
     }
 }
@@ -248,9 +274,19 @@ fn listed(world: &World) -> Vec<&Release> {
     let newest = |release: &Release| {
         !visible().any(|other| other.id == release.id && other.generation > release.generation)
     };
-    let mut listed: Vec<_> = visible().collect();
+    let is_left = |release: &&Release| newest(release) || release.state != ReleaseState::Stopped;
+    let mut listed: Vec<_> = visible().filter(is_left).collect();
     listed.sort_by_key(|release| (!newest(release), release.place()));
     listed
+}
+
+/// What may still run and is in no list: the old instance of a singleton whose place another one has taken.
+fn displaced(world: &World) -> impl Iterator<Item = (InstanceKey, &Instance)> {
+    let is_in_place =
+        |key: InstanceKey| world.services().chain(world.singletons()).any(|(_, in_place)| in_place == key);
+    world.instances().filter(move |(key, instance)| {
+        !matches!(instance.owner, Owner::Release(_)) && instance.may_live() && !is_in_place(*key)
+    })
 }
 
 fn control(application: &Application) -> ControlStatus {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::exit::Exit;
 use crate::id::{Attestation, InstanceId, Pid, ReleaseId, Revision, Seq};
 use crate::report::{DrainReport, HookProblem, OutputLine, StartReason};
@@ -167,6 +169,46 @@ pub enum Event {
         /// The error.
         error: String,
     },
+    /// What runs could not be written down; it is tried again.
+    StatePersistFailed {
+        /// Why.
+        error: String,
+    },
+    /// The state file of an earlier daemon is not believed or cannot be read. Ours.
+    StateIgnored {
+        /// Why.
+        error: String,
+    },
+    /// A process of an earlier daemon is still there.
+    OrphanDetected(Orphan),
+    /// An earlier daemon was killed, and left processes behind.
+    OrphansFound {
+        /// How many.
+        count: usize,
+    },
+    /// A process of an earlier daemon is gone with its whole group, as was asked for. Ours.
+    OrphanStopped(Orphan),
+    /// A process of an earlier daemon could not be ended. Ours.
+    OrphanSurvived(Orphan),
+    /// The release that was active when an earlier daemon was killed is brought back. Ours.
+    RestoreStarted {
+        /// The release.
+        release: ReleaseId,
+        /// Its directory.
+        path: PathBuf,
+    },
+    /// That release is active again. Ours.
+    ReleaseRestored {
+        /// The release.
+        release: ReleaseId,
+    },
+    /// That release was not brought back; requests get 503 until somebody deploys. Ours.
+    RestoreFailed {
+        /// The release.
+        release: ReleaseId,
+        /// Why.
+        error: String,
+    },
     /// Something happened to a process.
     Process {
         /// Which one.
@@ -176,6 +218,18 @@ pub enum Event {
         /// What.
         event: ProcessEvent,
     },
+}
+
+/// A process of an earlier daemon that is still there. As JSON it is what `status` lists (compat C-186).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Orphan {
+    /// Its instance.
+    pub id: String,
+    /// Its leader; when that is dead, another process of its group.
+    pub pid: u32,
+    /// Its release, if it belonged to one.
+    #[serde(rename = "releaseId")]
+    pub release: Option<String>,
 }
 
 /// Something that happened to a process.

@@ -9,8 +9,7 @@
 //!   JSON, and the shape of `status`.
 //! - **The commands** `daemon`, `deploy`, `rollback`, `ensure-daemon`, `status`, `stop`, `restart`, `shutdown`, `validate`,
 //!   `logs` and `events`, of a binary that is called `rollcore`.
-//! - **The order of a deploy**, but that services are refreshed after the singletons were replaced and not before; and its
-//!   answer, which does not wait for the drain.
+//! - **The order of a deploy**, step by step, and its answer, which does not wait for the drain.
 //! - **The messages** of events and errors that scripts look for. Some still say "Rollbridge" for that reason. There are
 //!   more of them, such as `rollout step`.
 //!

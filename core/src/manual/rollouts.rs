@@ -6,7 +6,7 @@
 //! when the step was only half done.
 //!
 //! ```text
-//!  Preflight → LeasePorts → StartService* → Start* → AwaitReady → Switch → ReplaceSingleton* → RefreshServices │ retire
+//!  Preflight → LeasePorts → StartService* → Start* → AwaitReady → Switch → RefreshServices → ReplaceSingleton* │ retire
 //!  └──────────────────────────────── each has an undo ───────────────────────────────────────────────────────┘
 //!      a step fails: undo it and the finished ones in reverse ──▶ Undone     an undo fails too ──▶ Stuck
 //! ```
@@ -19,8 +19,8 @@
 //! | start | one instance of the release: handed-over services, then companions, then the proxied one | stop it |
 //! | await ready | ask the proxied process for its health until it answers 2xx | nothing |
 //! | switch traffic | new requests go to the new release | send them to the old one again, and drain the new one |
-//! | replace singleton | stop the old instance, then start the new one | stop the new one, then start the old one again |
 //! | refresh services | the next start of a service runs what the new release says | the old definition |
+//! | replace singleton | stop the old instance, then start the new one | stop the new one, then start the old one again |
 //!
 //! [`plan`](crate::plan) lists the steps of a config:
 //!
@@ -36,8 +36,8 @@
 //! }"#)?;
 //! let steps: Vec<String> = plan(config.application(), &Default::default()).iter().map(ToString::to_string).collect();
 //! assert_eq!(steps, [
-//!     "preflight", "lease ports", "start web", "await ready web", "switch traffic", "replace singleton cron",
-//!     "refresh services",
+//!     "preflight", "lease ports", "start web", "await ready web", "switch traffic", "refresh services",
+//!     "replace singleton cron",
 //! ]);
 //! # Ok::<(), rollcore::ConfigError>(())
 //! ```

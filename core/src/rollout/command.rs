@@ -8,7 +8,7 @@ use crate::config::RestartNeeded;
 use crate::event::{Event, StartupProcess};
 use crate::id::{Attestation, Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::{Change, DrainReport, StartReason};
-use crate::spec::{Application, HealthSpec, PortRange, ProcessPolicy, RunSpec};
+use crate::spec::{Application, HealthSpec, PortRange, ProcessPolicy, RunSpec, StopSpec};
 use crate::step::{Step, Undo};
 
 use super::Failure;
@@ -149,6 +149,13 @@ pub enum Action {
         key: InstanceKey,
         /// What.
         run: Arc<RunSpec>,
+    },
+    /// From now on this instance is stopped so, the process that runs included.
+    ReplaceStop {
+        /// Which.
+        key: InstanceKey,
+        /// How.
+        stop: StopSpec,
     },
     /// Tell the supervisor that its process is ready.
     ConfirmReady(InstanceKey),

@@ -17,5 +17,6 @@ mod world;
 pub use command::{Action, Answer, Command, DeployRequest, Input, Refusal, RestartSelection, RollbackTo};
 pub use failure::Failure;
 pub use plan::plan;
+pub(crate) use render::rehearse;
 pub use walk::{Outcome, Turn, Walk};
 pub use world::{Ending, Instance, Owner, Release, ReleaseState, World};

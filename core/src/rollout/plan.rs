@@ -8,7 +8,8 @@ use crate::step::Step;
 
 /// The steps of a rollout, in the order of compat C-110.
 ///
-/// `services_running` are the persistent services that an earlier release started; they are left alone (C-114).
+/// `services_running` are the persistent services that an earlier release started and that run, or come back by
+/// themselves; they are left alone (C-114). One that is down for good is started again.
 ///
 /// ```
 /// use rollcore::{Application, CommandSpec, Config, plan};
@@ -36,8 +37,8 @@ pub fn plan(application: &Application, services_running: &BTreeSet<ProcessId>) -
         steps.extend(proxied.instances().map(Step::AwaitReady));
     }
     steps.push(Step::Switch);
-    steps.extend(singletons(application).map(|singleton| Step::ReplaceSingleton(singleton.id.clone())));
     steps.push(Step::RefreshServices);
+    steps.extend(singletons(application).map(|singleton| Step::ReplaceSingleton(singleton.id.clone())));
     steps
 }
 
@@ -51,4 +52,57 @@ pub(super) fn release_processes(application: &Application) -> impl Iterator<Item
 
 fn singletons(application: &Application) -> impl Iterator<Item = &ProcessSpec> {
     application.processes.iter().filter(|process| process.policy == ProcessPolicy::Singleton)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{CommandSpec, DeployStrategy};
+
+    fn process(id: &str, policy: ProcessPolicy) -> ProcessSpec {
+        let command = CommandSpec::Shell("true".to_owned());
+        ProcessSpec { policy, ..ProcessSpec::new(ProcessId::new(id), command) }
+    }
+
+    /// C-110: services, then handoff services, companions and the proxied process, each in config order; after the
+    /// switch the services are refreshed before the singletons make room.
+    #[test]
+    fn the_steps_of_a_deploy_are_in_the_order_of_the_contract() {
+        let service = |id| process(id, ProcessPolicy::Service);
+        let handoff = |id| ProcessSpec { strategy: DeployStrategy::Handoff, ..service(id) };
+        let worker = ProcessSpec { replicas: 2, ..process("worker", ProcessPolicy::Companion) };
+        let web = ProcessSpec { health: Some(Default::default()), ..process("web", ProcessPolicy::Proxied) };
+        let cron = |id| process(id, ProcessPolicy::Singleton);
+        let processes = vec![
+            cron("cron"),
+            web,
+            worker,
+            handoff("jobs"),
+            service("cache"),
+            process("mailer", ProcessPolicy::Companion),
+            service("broker"),
+            cron("clock"),
+        ];
+        let running = BTreeSet::from([ProcessId::new("cache")]);
+        let steps: Vec<String> =
+            plan(&Application::new("shop", processes), &running).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            steps,
+            [
+                "preflight",
+                "lease ports",
+                "start service broker",
+                "start jobs",
+                "start worker#0",
+                "start worker#1",
+                "start mailer",
+                "start web",
+                "await ready web",
+                "switch traffic",
+                "refresh services",
+                "replace singleton cron",
+                "replace singleton clock",
+            ]
+        );
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::id::{InstanceId, ReleaseId, Revision};
+use crate::id::{InstanceId, ProcessId, ReleaseId, Revision};
 use crate::spec::{
     Application, Command, CommandSpec, PortRange, ProcessPolicy, ProcessSpec, Readiness, RunSpec,
 };
 use crate::template;
 
-use super::Failure;
+use super::{DeployRequest, Failure};
 
 /// What the placeholders of one release stand for.
 pub(super) struct Context<'a> {
@@ -121,6 +121,31 @@ impl Context<'_> {
 pub(super) fn possible_ports(application: &Application) -> BTreeMap<crate::id::ProcessId, u16> {
     let port = |process: &ProcessSpec| Some((process.id.clone(), process.port.map(PortRange::first)?));
     application.processes.iter().filter_map(port).collect()
+}
+
+/// What each process would run for a release, as its first replica and on the lowest of its ports; or the placeholder that
+/// has no value (compat C-236).
+pub(crate) fn rehearse(
+    application: &Application,
+    host_env: &BTreeMap<String, String>,
+    request: &DeployRequest,
+) -> Vec<(ProcessId, Result<RunSpec, Failure>)> {
+    let revision = request.revision.clone().unwrap_or_else(|| request.release.clone().into());
+    let ports = possible_ports(application);
+    let context = Context {
+        application,
+        release: &request.release,
+        path: &request.path,
+        revision: &revision,
+        ports: &ports,
+        host_env,
+    };
+    let first = |process: &ProcessSpec| match process.replicas {
+        1 => InstanceId::only(process.id.clone()),
+        _ => InstanceId::replica(process.id.clone(), 0),
+    };
+    let rehearsed = |process: &ProcessSpec| context.run_spec(process, &first(process));
+    application.processes.iter().map(|process| (process.id.clone(), rehearsed(process))).collect()
 }
 
 fn readiness(process: &ProcessSpec) -> Readiness {

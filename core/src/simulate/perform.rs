@@ -20,6 +20,7 @@ impl Simulation {
             Action::ReturnPorts(ports) => self.give_back(&ports),
             Action::Start { key, run, reason } => self.start_supervised(key, &run, reason),
             Action::Redefine { key, run } => self.drive(key, Asked::SetSpec(Box::new((*run).clone()))),
+            Action::ReplaceStop { key, stop } => self.drive(key, Asked::SetStop(Box::new(stop))),
             Action::ConfirmReady(key) => self.drive(key, Asked::ConfirmReady),
             Action::ForbidRestarts(key) => self.drive(key, Asked::SetRestarts(false)),
             Action::Quiet(key) => self.drive(key, Asked::Quiet),

@@ -21,6 +21,7 @@ use crate::spec::RunSpec;
 use super::command::{self, NotSpawned};
 use super::group::Group;
 use super::identity::{Identity, Stat};
+use super::mark::Mark;
 use super::spawn;
 
 /// How long a child that is dropped may take to die of SIGKILL before it is left to the host as a zombie.
@@ -64,7 +65,8 @@ impl RawChild {
         more_env: &[(&str, String)],
         capture: Capture,
     ) -> Result<Self, NotSpawned> {
-        let prepared = command::prepare(spec, more_env)?;
+        let mark = Mark::new();
+        let prepared = command::prepare(spec, more_env, &mark)?;
         let fail = |error: io::Error| NotSpawned::new(&prepared.program, &error, error.to_string());
         let (pipes, pid) = match capture {
             Capture::Nothing => (None, spawn::spawn(&prepared.image, None).map_err(fail)?),
@@ -77,10 +79,10 @@ impl RawChild {
         };
         let (pidfd, identity) = pin(pid).map_err(|error| {
             // Without the descriptor nobody would hear of its end, so it may not live.
-            kill_unpinned(pid);
+            kill_unpinned(pid, mark.clone());
             fail(error)
         })?;
-        Ok(Self { pid, pidfd, group: Group::of(identity), reaped: false, pipes })
+        Ok(Self { pid, pidfd, group: Group::of(identity, mark), reaped: false, pipes })
     }
 
     fn pidfd(&self) -> Option<BorrowedFd<'_>> {
@@ -103,7 +105,7 @@ impl Drop for RawChild {
         if self.reaped {
             return;
         }
-        self.group.signal(Signal::KILL);
+        self.group.clear();
         if let Some(pidfd) = self.pidfd() {
             let _ended_or_not =
                 poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], PollTimeout::from(DROP_TIMEOUT_MS));
@@ -149,9 +151,9 @@ fn pin(pid: Pid) -> io::Result<(Option<Arc<OwnedFd>>, Identity)> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "without a pidfd there is no event to wait for; it is bounded")]
-fn kill_unpinned(pid: Pid) {
+fn kill_unpinned(pid: Pid, mark: Mark) {
     let Some(identity) = Identity::of(pid) else { return };
-    Group::of(identity).signal(Signal::KILL);
+    Group::of(identity, mark).clear();
     for _ in 0..DROP_TIMEOUT_MS {
         let number = nix::unistd::Pid::from_raw(pid.as_raw());
         match waitid(Id::Pid(number), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
@@ -206,8 +208,8 @@ impl Child {
     }
 
     /// Everything it started.
-    pub(super) fn group(&self) -> Group {
-        self.raw.group
+    pub(super) fn group(&self) -> &Group {
+        &self.raw.group
     }
 
     /// Waits for its end, and leaves it a zombie. Cancel safe; after its end always the same answer.

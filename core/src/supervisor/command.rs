@@ -15,6 +15,7 @@ use nix::unistd::{AccessFlags, eaccess};
 
 use crate::spec::{Command, RunSpec};
 
+use super::mark::{Mark, START_VARIABLE};
 use super::spawn::Image;
 
 /// Where programs are looked up when there is no `PATH`.
@@ -47,7 +48,11 @@ pub(super) struct Prepared {
 }
 
 /// Looks up everything that has to be there. Asks the file system: for the blocking pool.
-pub(super) fn prepare(spec: &RunSpec, more_env: &[(&str, String)]) -> Result<Prepared, NotSpawned> {
+pub(super) fn prepare(
+    spec: &RunSpec,
+    more_env: &[(&str, String)],
+    mark: &Mark,
+) -> Result<Prepared, NotSpawned> {
     let (program, args): (OsString, Vec<&str>) = match &spec.command {
         Command::Shell(line) => ("/bin/sh".into(), vec!["/bin/sh", "-c", line]),
         Command::Exec { program, args } => {
@@ -57,7 +62,7 @@ pub(super) fn prepare(spec: &RunSpec, more_env: &[(&str, String)]) -> Result<Pre
     let fail = |errno: Errno, detail: String| NotSpawned::new(&program, &errno.into(), detail);
     let nul = |_| fail(Errno::EINVAL, "a NUL byte in the command or the environment".to_owned());
 
-    let env = environment(spec, more_env);
+    let env = environment(spec, more_env, mark);
     if let Some(name) = spec.env.keys().find(|name| name.is_empty() || name.contains('=')) {
         return Err(fail(Errno::EINVAL, format!("{name:?} cannot be the name of an environment variable")));
     }
@@ -75,11 +80,13 @@ pub(super) fn prepare(spec: &RunSpec, more_env: &[(&str, String)]) -> Result<Pre
     Ok(Prepared { program, image })
 }
 
-fn environment(spec: &RunSpec, more: &[(&str, String)]) -> BTreeMap<OsString, OsString> {
+fn environment(spec: &RunSpec, more: &[(&str, String)], mark: &Mark) -> BTreeMap<OsString, OsString> {
     let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
     env.retain(|name, _| !name.to_str().is_some_and(|name| spec.env_removed.contains(name)));
     env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
     env.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
+    let marks = mark.below(std::env::var_os(START_VARIABLE).as_deref());
+    env.insert(START_VARIABLE.into(), marks);
     env
 }
 
@@ -145,7 +152,7 @@ mod tests {
     }
 
     fn why_not(spec: &RunSpec) -> NotSpawned {
-        prepare(spec, &[]).map(|prepared| prepared.image).expect_err("it cannot be started")
+        prepare(spec, &[], &Mark::new()).map(|prepared| prepared.image).expect_err("it cannot be started")
     }
 
     #[test]
@@ -170,23 +177,28 @@ mod tests {
 
     #[test]
     fn a_program_is_looked_up_in_the_path_it_will_have() {
-        let found = prepare(&exec("sh"), &[("PATH", "/nowhere:/bin".into())]).map(|prepared| prepared.image);
+        let found = prepare(&exec("sh"), &[("PATH", "/nowhere:/bin".into())], &Mark::new())
+            .map(|prepared| prepared.image);
         let image = found.expect("there is a shell");
         assert_eq!(image.path.as_c_str(), c"/bin/sh");
         assert_eq!(image.args, [c"sh".to_owned(), c"x".to_owned()]);
-        assert!(prepare(&exec("sh"), &[("PATH", "/nowhere".into())]).is_err());
-        assert!(prepare(&exec("bin/sh"), &[]).is_ok(), "relative to its directory");
+        assert!(prepare(&exec("sh"), &[("PATH", "/nowhere".into())], &Mark::new()).is_err());
+        assert!(prepare(&exec("bin/sh"), &[], &Mark::new()).is_ok(), "relative to its directory");
     }
 
     #[test]
     fn the_environment_is_ours_then_the_specs_then_more() {
         let mut spec = exec("/bin/sh");
         spec.env = BTreeMap::from([("PATH".into(), "/a".into()), ("B".into(), "1".into())]);
-        let env =
-            prepare(&spec, &[("B", "2".into())]).map(|prepared| prepared.image).expect("it is there").env;
+        let mark = Mark::new();
+        let env = prepare(&spec, &[("B", "2".into())], &mark)
+            .map(|prepared| prepared.image)
+            .expect("it is there")
+            .env;
         assert!(env.contains(&c"PATH=/a".to_owned()));
         assert!(env.contains(&c"B=2".to_owned()));
         assert!(!env.contains(&c"B=1".to_owned()));
+        assert!(env.iter().any(|variable| mark.is_in(variable.as_bytes())), "{env:?}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! A process with everything it started: who is left of it, and how to signal it without hitting somebody else.
 //!
-//! Members are the processes of the leader's group and of its session, zombies excepted. One that made a session of
-//! its own (`setsid`, `daemonize`) has left, as far as Unix is concerned.
+//! `kin.rs` says who belongs to it; here `/proc` is read and signals are sent. What left the session (`setsid`, a double
+//! fork) is signalled one by one, through descriptors that pin each process.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::killpg;
 
@@ -12,77 +14,139 @@ use crate::exit::Signal;
 use crate::id::Pid;
 
 use super::identity::{Identity, Presence, Stat};
+use super::kin::{self, Root, Table};
+use super::mark::Mark;
 use super::spawn;
 
-/// The group and the session that one leader made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How often what a hook left behind is looked for and killed.
+const CLEAR_TRIES: u32 = 3;
+
+/// Everything that one start of a process began. Clones remember the same members.
+#[derive(Clone, Debug)]
 pub(super) struct Group {
     leader: Identity,
+    mark: Arc<Mark>,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// What earlier looks have found, by pid, with the time that process started.
+#[derive(Debug, Default)]
+struct Memory {
+    members: BTreeMap<u32, u64>,
+    /// Their environment was read and has no mark. It never gets one later.
+    strangers: BTreeMap<u32, u64>,
 }
 
 impl Group {
-    /// The group that this leader made.
-    pub(super) fn of(leader: Identity) -> Self {
-        Self { leader }
+    /// The group that this leader made; its members carry `mark`.
+    pub(super) fn of(leader: Identity, mark: Mark) -> Self {
+        Self { leader, mark: Arc::new(mark), memory: Arc::default() }
     }
 
-    fn id(self) -> u32 {
+    fn id(&self) -> u32 {
         self.leader.pid.get()
     }
 
+    /// When the leader started, in ticks after boot.
+    pub(super) fn since(&self) -> u64 {
+        self.leader.start_time().unwrap_or(0)
+    }
+
     /// Who is left. Looks at every process there is: for the blocking pool.
-    pub(super) fn members(self) -> Vec<u32> {
-        // The number of a group is not given to anybody else while the group or its session has a member. So if
-        // somebody else has it, they are gone.
-        if self.leader.presence() == Presence::Replaced {
-            return Vec::new();
-        }
-        every_process().filter(|(_, stat)| self.contains(*stat)).map(|(pid, _)| pid).collect()
+    pub(super) fn members(&self) -> Table {
+        let members = self.look();
+        // A look takes a while, and a process that forks and ends meanwhile can slip through. Nobody twice.
+        if members.is_empty() { self.look() } else { members }
     }
 
-    fn contains(self, stat: Stat) -> bool {
-        stat.alive && (stat.group == self.id() || stat.session == self.id())
+    fn look(&self) -> Table {
+        let table = every_process();
+        let memory = &mut *self.memory();
+        let root = Root {
+            leader: self.id(),
+            is_ours: self.leader.presence() != Presence::Replaced,
+            since: self.since(),
+            known: &memory.members,
+            looker: std::process::id(),
+        };
+        let strangers = &mut memory.strangers;
+        strangers.retain(|pid, start_time| table.get(pid).is_some_and(|stat| stat.start_time == *start_time));
+        let found = kin::members(&table, &root, |pid, stat| {
+            let is_known = strangers.get(&pid) == Some(&stat.start_time);
+            let is_marked = !is_known && self.is_marked(pid);
+            if !is_marked {
+                strangers.insert(pid, stat.start_time);
+            }
+            is_marked
+        });
+        let members: Table = found.into_iter().map(|pid| (pid, table[&pid])).collect();
+        memory.members = members.iter().map(|(pid, stat)| (*pid, stat.start_time)).collect();
+        members
     }
 
-    /// Sends `signal` to the whole group, if there is anybody to get it.
-    pub(super) fn signal(self, signal: Signal) {
-        if self.is_ours() {
+    /// One whose environment may not be read is another user's.
+    fn is_marked(&self, pid: u32) -> bool {
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| self.mark.is_in(&environ))
+    }
+
+    /// Sends `signal` to every member. For the blocking pool.
+    pub(super) fn signal(&self, signal: Signal) {
+        // First who is there: with its parents, who has left the session may be lost from sight.
+        let members = self.members();
+        if self.is_there(&members) {
             let number = nix::sys::signal::Signal::try_from(signal.as_raw());
             // It may be gone by now, which is what a signal usually is for.
             let _gone = number
                 .and_then(|number| killpg(nix::unistd::Pid::from_raw(self.leader.pid.as_raw()), number));
         }
+        for (&pid, stat) in members.iter().filter(|(_, stat)| stat.group != self.id()) {
+            signal_one(pid, stat, signal);
+        }
     }
 
     /// Whether the number of the group still means this group.
-    fn is_ours(self) -> bool {
+    fn is_there(&self, members: &Table) -> bool {
         match self.leader.presence() {
             Presence::There => true,
             Presence::Replaced => false,
             // Somebody else reaped the leader.
-            Presence::Gone => !self.members().is_empty(),
+            Presence::Gone => members.values().any(|stat| stat.group == self.id()),
         }
     }
 
-    /// SIGKILL to the members that have moved to another group of the session. For the blocking pool.
-    pub(super) fn kill_strays(self) {
-        for pid in self.members() {
-            // The descriptor pins the process: who is still a member then is who gets the signal.
-            let Some(Ok(pidfd)) = Pid::new(pid).map(spawn::pidfd_open) else { continue };
-            if Stat::of(pid).is_some_and(|stat| self.contains(stat)) {
-                let _gone = spawn::pidfd_send_signal(pidfd.as_fd(), Signal::KILL);
+    /// Sends SIGKILL to every member, and again to those that were born meanwhile. For the blocking pool.
+    pub(super) fn clear(&self) {
+        for _ in 0..CLEAR_TRIES {
+            self.signal(Signal::KILL);
+            if self.look().is_empty() {
+                return;
             }
         }
     }
+
+    /// No code that can panic runs under this lock, so that a poisoned one is still whole.
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn every_process() -> impl Iterator<Item = (u32, Stat)> {
+/// The descriptor pins the process: if it is still the one that was seen, it is the one that gets the signal.
+fn signal_one(pid: u32, seen: &Stat, signal: Signal) {
+    let Some(Ok(pidfd)) = Pid::new(pid).map(spawn::pidfd_open) else { return };
+    if Stat::of(pid).is_some_and(|now| now.start_time == seen.start_time) {
+        let _gone = spawn::pidfd_send_signal(pidfd.as_fd(), signal);
+    }
+}
+
+/// Every process there is.
+pub(super) fn every_process() -> Table {
     fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
         .filter_map(|pid| Stat::of(pid).map(|stat| (pid, stat)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -90,20 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_are_of_the_group_or_the_session_and_alive() {
-        let me = Pid::new(std::process::id()).expect("a pid");
-        let group = Group::of(Identity::of(me).expect("I am there"));
-        let stranger = Stat { parent: 1, group: 1, session: 1, start_time: 0, alive: true };
-        let number = me.get();
-        assert!(!group.contains(stranger));
-        assert!(group.contains(Stat { group: number, ..stranger }));
-        assert!(group.contains(Stat { session: number, ..stranger }));
-        assert!(!group.contains(Stat { group: number, alive: false, ..stranger }));
-        assert!(!group.contains(Stat { parent: number, ..stranger }), "a child may be in another group");
-    }
-
-    #[test]
     fn every_process_is_seen() {
-        assert!(every_process().any(|(pid, _)| pid == std::process::id()));
+        assert!(every_process().contains_key(&std::process::id()));
     }
 }

@@ -77,6 +77,11 @@ impl Identity {
         Self { pid, start_time: None }
     }
 
+    /// When it started, in clock ticks after boot.
+    pub(super) fn start_time(self) -> Option<u64> {
+        self.start_time
+    }
+
     /// Whether it is still there.
     pub(super) fn presence(self) -> Presence {
         self.judge(Stat::of(self.pid.get()))

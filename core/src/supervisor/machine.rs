@@ -30,7 +30,7 @@ use crate::exit::{Exit, Signal};
 use crate::id::Pid;
 use crate::report::{Change, ProcessState, StartReason, StopReport};
 use crate::restart::RestartHistory;
-use crate::spec::{Readiness, RunSpec};
+use crate::spec::{Readiness, RunSpec, StopSpec};
 use crate::time::Instant;
 
 mod down;
@@ -62,6 +62,8 @@ pub(crate) enum Event {
     SetRestarts(bool),
     /// What the next start runs.
     SetSpec(Box<RunSpec>),
+    /// How what runs now, and what runs next, is stopped.
+    SetStop(Box<StopSpec>),
     /// Somebody wants it to take no more work; a stop will follow.
     Quiet,
     /// Somebody wants it down.
@@ -198,8 +200,10 @@ pub(crate) struct Machine {
     /// Whether it is only quieted: a stop was not asked for yet.
     holds: bool,
     history: RestartHistory,
-    /// Whether it was ready once since it was last asked for: from then on a crash is a crash, not a failed start.
+    /// Whether a crash is a crash, not a failed start: it was ready once since a rollout started it.
     proven: bool,
+    /// Whether it was ever ready.
+    ever_ready: bool,
     group_empty: bool,
     survivors: u32,
     /// The group that outlived SIGKILL, until it is empty after all.
@@ -223,6 +227,7 @@ impl Machine {
             holds: false,
             history: RestartHistory::default(),
             proven: false,
+            ever_ready: false,
             group_empty: false,
             survivors: 0,
             left: None,
@@ -284,6 +289,7 @@ impl Machine {
         use State as S;
         match (self.state, event) {
             (_, E::SetSpec(spec)) => self.remember_spec(spec),
+            (_, E::SetStop(stop)) => self.replace_stop(*stop),
             (_, E::SetRestarts(allowed)) => self.set_restarts(allowed),
             (_, E::Survivors(count)) => self.remember_survivors(count),
 
@@ -372,14 +378,25 @@ impl Machine {
         Vec::new()
     }
 
+    /// A stop that is under way goes on with it from its next phase.
+    fn replace_stop(&mut self, stop: StopSpec) -> Vec<Action> {
+        if let Some(next) = &mut self.next_spec {
+            next.stop = stop.clone();
+        }
+        self.spec.stop = stop;
+        Vec::new()
+    }
+
     fn remember_survivors(&mut self, count: u32) -> Vec<Action> {
         self.survivors = count;
         Vec::new()
     }
 
     fn forget_left(&mut self) -> Vec<Action> {
-        self.left = None;
-        Vec::new()
+        match self.left.take() {
+            Some(_) => vec![Action::Tell(Change::SurvivorsEnded)],
+            None => Vec::new(),
+        }
     }
 
     fn remember_empty(&mut self) -> Vec<Action> {

@@ -1,19 +1,27 @@
 //! Supervisor: starts a process, keeps it alive, and ends it with everything it started.
 //!
 //! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
-//! system calls, `child.rs` hears of the end, `group.rs` of who is left, `pipes.rs` and `output.rs` of what is printed,
-//! `hook.rs` runs lifecycle commands. Nothing here knows releases, ports, health checks or traffic.
+//! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs`
+//! that a start leaves), `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
+//! `census.rs` and `orphan.rs` find the processes of a program that is gone. Nothing here knows releases, ports, health
+//! checks or traffic.
 
+mod census;
 mod child;
 mod command;
 mod group;
 mod hook;
+mod host;
 mod identity;
+mod kin;
 pub(crate) mod machine;
+mod mark;
+mod orphan;
 mod output;
 mod pipes;
 mod running;
 mod spawn;
+mod table;
 mod task;
 
 use std::fmt;
@@ -23,10 +31,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::id::Pid;
 use crate::report::{Change, StartReason, StopReport};
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 
+pub(crate) use census::Census;
+#[cfg(test)]
+pub(crate) use census::Seen;
+pub(crate) use hook::run_to_end;
+pub(crate) use host::{Host, MARK_VARIABLE};
 pub use machine::ProcessReport;
+pub use mark::START_VARIABLE;
+pub(crate) use orphan::{Stray, start_time_of_child};
 pub use output::Output;
+pub(crate) use table::{ProcessEntry, process_table};
 
 use task::{Ends, Request};
 
@@ -37,8 +53,11 @@ type Observer = Arc<dyn Fn(&Change, &Output) + Send + Sync>;
 ///
 /// The process gets a session and a group of its own, an empty signal mask, default dispositions, and no descriptor
 /// but its stdin (at its end), stdout and stderr. What it prints is read line by line. When it exits unasked, what it
-/// left behind is killed and its restart policy decides. When it is stopped, the stop is over when its whole group is
-/// gone: a grandchild that outlives its parent dies too. Only one that made a session of its own escapes.
+/// left behind is killed and its restart policy decides. When it is stopped, the stop is over when everything it started
+/// is gone: a grandchild that outlives its parent, one in another session, a daemon that it started. They are known by
+/// their group, their session, their parents, and by [`START_VARIABLE`] in their environment; a program that removes the
+/// variable from the environment of what it starts lets it go. (What has overwritten its environment *and* lost its
+/// parents before anybody looked is not found.)
 ///
 /// No signal handler is installed and nothing but the process's own descriptor is waited for, so a host may do with
 /// SIGCHLD and `waitpid(-1)` what it wants. If it does reap the process, its [`Exit`](crate::Exit) is still right on Linux
@@ -221,9 +240,16 @@ impl Supervisor {
         self.ask(Request::SetRestarts(allowed));
     }
 
-    /// What the next start runs, be it asked for or automatic. What runs now is stopped as it was started.
+    /// What the next start runs, be it asked for or automatic. What runs now is stopped as it was started, unless
+    /// [`replace_stop`](Self::replace_stop) says otherwise.
     pub fn replace_spec(&self, spec: RunSpec) {
         self.ask(Request::SetSpec(Box::new(spec)));
+    }
+
+    /// How the process is stopped from now on, the one that runs included (compat C-126). A stop that is under way goes
+    /// on with it from its next phase.
+    pub fn replace_stop(&self, stop: StopSpec) {
+        self.ask(Request::SetStop(Box::new(stop)));
     }
 
     /// Follows the state of the process. Every change of it is seen by [`observed`](Self::observed) only; here the

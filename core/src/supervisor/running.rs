@@ -22,6 +22,9 @@ const OUTPUT_GRACE: Duration = Duration::from_millis(100);
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(5);
 const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(100);
 
+/// On a machine with thousands of processes a look takes long; the pause after it is this many times as long.
+const LOOK_SHARE: u32 = 10;
+
 /// One start of a process, from its pid to its empty group.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -32,6 +35,8 @@ pub(super) struct Running {
     killed: bool,
     look: Look,
     last_count: Option<usize>,
+    /// The signal that is being sent. Until then the leader must not be reaped: its number could be given again.
+    signalling: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -47,7 +52,7 @@ impl Running {
         let pipes = raw.pipes.take();
         let child = Child::new(raw)?;
         let readers = pipes.map(|pipes| Readers::new(pipes, output)).transpose()?;
-        let look = Look::new(child.group());
+        let look = Look::new(child.group().clone());
         Ok(Self {
             child,
             readers,
@@ -56,6 +61,7 @@ impl Running {
             killed: false,
             look,
             last_count: None,
+            signalling: None,
         })
     }
 
@@ -69,14 +75,18 @@ impl Running {
         matches!(self.phase, Phase::Ending { .. })
     }
 
-    /// Sends a signal to the whole group.
-    pub(super) fn signal(&self, signal: Signal) {
-        self.child.group().signal(signal);
+    /// Sends a signal to every member.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        let group = self.child.group().clone();
+        let mut before = self.signalling.take();
+        self.signalling = Some(tokio::spawn(async move {
+            finished(&mut before).await;
+            let _panicked_or_not = tokio::task::spawn_blocking(move || group.signal(signal)).await;
+        }));
     }
 
-    /// Sends SIGKILL to the group, and from now on, at every look, to what has strayed from it.
+    /// Sends SIGKILL to every member, from now on and at every look.
     pub(super) fn kill(&mut self) {
-        self.signal(Signal::KILL);
         self.killed = true;
         self.look.kill();
     }
@@ -90,7 +100,8 @@ impl Running {
     /// `watch`. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {
         loop {
-            let looks = self.killed || (self.watched && matches!(self.phase, Phase::Ended));
+            let is_signalling = self.signalling.is_some();
+            let looks = !is_signalling && (self.killed || self.watched && matches!(self.phase, Phase::Ended));
             tokio::select! {
                 biased;
                 exit = self.child.exited(), if matches!(self.phase, Phase::Lives) => {
@@ -100,6 +111,7 @@ impl Running {
                     self.phase = Phase::Ended;
                     return Event::Exited(exit);
                 }
+                () = finished(&mut self.signalling), if is_signalling => self.signalling = None,
                 count = self.look.next(), if looks => {
                     if let Some(event) = self.counted(count) {
                         return event;
@@ -125,13 +137,21 @@ impl Running {
 
     /// The group is nobody's concern any more: removes the zombie, ends the reading.
     pub(super) fn let_go(mut self) {
-        if !self.child.reap() {
-            // Not even SIGKILL ended it. Its zombie is removed whenever it comes.
-            tokio::spawn(async move {
-                let _exit = self.child.exited().await;
-                self.child.reap();
-            });
+        if self.signalling.as_ref().is_none_or(JoinHandle::is_finished) && self.child.reap() {
+            return;
         }
+        // A signal is still on its way, or not even SIGKILL ended it. Its zombie is removed when it can be.
+        tokio::spawn(async move {
+            finished(&mut self.signalling).await;
+            let _exit = self.child.exited().await;
+            self.child.reap();
+        });
+    }
+}
+
+async fn finished(task: &mut Option<JoinHandle<()>>) {
+    if let Some(task) = task {
+        let _panicked_or_not = task.await;
     }
 }
 
@@ -148,17 +168,17 @@ async fn last_lines(readers: &mut Option<Readers>, phase: &Phase) -> Exit {
 #[derive(Debug)]
 struct Look {
     group: Group,
-    kills_strays: bool,
+    kills: bool,
     next_at: Alarm,
     interval: Duration,
-    under_way: Option<JoinHandle<usize>>,
+    under_way: Option<JoinHandle<(usize, Duration)>>,
 }
 
 impl Look {
     fn new(group: Group) -> Self {
         Self {
             group,
-            kills_strays: false,
+            kills: false,
             next_at: clock::alarm(Duration::ZERO),
             interval: LOOK_INTERVAL_MIN,
             under_way: None,
@@ -166,7 +186,7 @@ impl Look {
     }
 
     fn kill(&mut self) {
-        self.kills_strays = true;
+        self.kills = true;
         self.next_at = clock::alarm(Duration::ZERO);
         self.interval = LOOK_INTERVAL_MIN;
     }
@@ -177,23 +197,23 @@ impl Look {
             Some(look) => look,
             None => {
                 sleep_until(self.next_at).await;
-                let kills_strays = self.kills_strays;
-                let group = self.group;
-                self.under_way.insert(tokio::task::spawn_blocking(move || look_at(group, kills_strays)))
+                let (group, kills) = (self.group.clone(), self.kills);
+                self.under_way.insert(tokio::task::spawn_blocking(move || look_at(&group, kills)))
             }
         };
         // A look that failed saw nobody leave.
-        let count = look.await.unwrap_or(usize::MAX);
+        let (count, took) = look.await.unwrap_or((usize::MAX, Duration::ZERO));
         self.under_way = None;
-        self.next_at = clock::alarm(self.interval);
+        self.next_at = clock::alarm(self.interval.max(took * LOOK_SHARE));
         self.interval = (self.interval * 2).min(LOOK_INTERVAL_MAX);
         count
     }
 }
 
-fn look_at(group: Group, kills_strays: bool) -> usize {
-    if kills_strays {
-        group.kill_strays();
+fn look_at(group: &Group, kills: bool) -> (usize, Duration) {
+    let began = clock::now();
+    if kills {
+        group.signal(Signal::KILL);
     }
-    group.members().len()
+    (group.members().len(), clock::now() - began)
 }

@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::clock;
 use crate::id::Pid;
 use crate::report::{Change, ProcessState, StartReason, StopReport};
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 use crate::time::Instant;
 
 use super::child::{Capture, RawChild};
@@ -28,6 +28,7 @@ pub(super) enum Request {
     ConfirmReady,
     SetRestarts(bool),
     SetSpec(Box<RunSpec>),
+    SetStop(Box<StopSpec>),
 }
 
 /// The channels of a supervisor, as its task sees them.
@@ -119,6 +120,7 @@ impl Task {
             Some(Request::ConfirmReady) => Event::ConfirmReady,
             Some(Request::SetRestarts(allowed)) => Event::SetRestarts(allowed),
             Some(Request::SetSpec(spec)) => Event::SetSpec(spec),
+            Some(Request::SetStop(stop)) => Event::SetStop(stop),
             None => {
                 self.abandoned = true;
                 Event::Stop
@@ -174,7 +176,7 @@ impl Task {
                     self.hook = Some(tokio::spawn(hook::run(spec, command, running.pid(), time_limit)));
                 }
             }
-            Action::Signal(signal) => self.running.iter().for_each(|running| running.signal(signal)),
+            Action::Signal(signal) => self.running.iter_mut().for_each(|running| running.signal(signal)),
             Action::Kill => self.running.iter_mut().for_each(Running::kill),
             Action::WatchGroup => self.running.iter_mut().for_each(Running::watch),
             Action::Tell(change) => self.tell(&change),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::demo;
 
@@ -36,10 +36,18 @@ pub(crate) enum Command {
     Shutdown(ConfigArgs),
     /// Check a config file.
     Validate(ValidateArgs),
+    /// Look whether a daemon would work here, and whether it could run a release.
+    Doctor(DoctorArgs),
     /// Show the last lines of the processes.
     Logs(LogsArgs),
     /// Show what happened.
     Events(EventsArgs),
+    /// Stop what is in the way of a first deploy: an idle daemon, orphans, what ran before.
+    PredeployCleanup(CleanupArgs),
+    /// Print a service file for systemd or launchd.
+    Unit(UnitArgs),
+    /// Print a script that completes commands and options in bash, zsh or fish.
+    Completion(CompletionArgs),
     /// Releases replace each other under load, and nothing is lost: no config, nothing to install.
     Demo(demo::DemoArgs),
     /// The sample application of the demo.
@@ -129,8 +137,8 @@ pub(crate) struct StartArgs {
     /// Where its pid goes; `/tmp/rollbridge-<application>.pid` by default.
     #[arg(long, value_name = "path")]
     pub(crate) daemon_pid_path: Option<PathBuf>,
-    /// Accepted and ignored: one file needs no copy of its runtime.
-    #[arg(long, hide = true, value_name = "path")]
+    /// Where the copy of this program lies that it runs; `/tmp/rollbridge-<uid>-<hash>-runtime` by default.
+    #[arg(long, value_name = "path")]
     pub(crate) daemon_runtime_path: Option<PathBuf>,
     /// How long it may take to answer.
     #[arg(long, value_name = "ms", default_value = "10000", allow_hyphen_values = true)]
@@ -168,6 +176,67 @@ pub(crate) struct ValidateArgs {
     /// Refuse unknown keys, too.
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// A prepared directory to look at, too.
+    #[arg(long, value_name = "path")]
+    pub(crate) release_path: Option<PathBuf>,
+    /// Its name [default: the revision, or that of the directory].
+    #[arg(long, value_name = "id")]
+    pub(crate) release_id: Option<String>,
+    /// What it was built from [default: its name].
+    #[arg(long, value_name = "sha")]
+    pub(crate) revision: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanupArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// The release that is about to be deployed: a daemon is stopped when it brings another Rollbridge.
+    #[arg(long, value_name = "path")]
+    pub(crate) release_path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnitArgs {
+    /// For which service manager.
+    #[arg(value_name = "manager")]
+    pub(crate) kind: UnitKind,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Who runs the daemon [default: whoever runs the service manager].
+    #[arg(long, value_name = "name")]
+    pub(crate) user: Option<String>,
+    /// Where its output goes with launchd; `/var/log/rollcore-<application>.log` by default.
+    #[arg(long, value_name = "path")]
+    pub(crate) log_path: Option<PathBuf>,
+}
+
+/// Who starts services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnitKind {
+    /// Linux.
+    Systemd,
+    /// macOS.
+    Launchd,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionArgs {
+    /// bash, zsh or fish.
+    #[arg(value_name = "shell")]
+    pub(crate) shell: String,
+    /// Ignored, as in the contract.
+    #[arg(hide = true)]
+    extra: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -232,7 +301,11 @@ fn problem(kind: ErrorKind, error: &clap::Error) -> Option<String> {
             Some(format!("unknown command '{}'", text(error, ContextKind::InvalidSubcommand)?))
         }
         ErrorKind::MissingRequiredArgument => {
-            Some(format!("required option '{}' not specified", argument()?))
+            let missing = argument()?;
+            Some(match missing.strip_prefix('<').and_then(|name| name.strip_suffix('>')) {
+                Some(name) => format!("missing required argument '{name}'"),
+                None => format!("required option '{missing}' not specified"),
+            })
         }
         ErrorKind::InvalidValue if value().is_none_or(|value| value.is_empty()) => {
             Some(format!("option '{}' argument missing", argument()?))

@@ -5,6 +5,7 @@ mod commands;
 mod config_file;
 mod demo;
 mod output;
+mod runtime;
 
 use std::process::ExitCode;
 

@@ -50,7 +50,12 @@ pub(crate) fn print(text: &str) -> Outcome {
 
 /// Writes to stderr; when that is not possible either, there is nobody left to tell.
 pub(crate) fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    complain_bytes(text.as_bytes());
+}
+
+/// Like [`complain`], for what somebody else said.
+pub(crate) fn complain_bytes(bytes: &[u8]) {
+    let _ = io::stderr().lock().write_all(bytes);
 }
 
 /// Prints what the daemon answered: two spaces deep, `status` first (compat C-243).

@@ -109,12 +109,12 @@ fn a_config_that_cannot_be_read_is_an_issue_with_a_fix() {
     assert_eq!(verdict["path"], json!(null));
     let here = place.path("");
     let here = here.to_str().expect("the path is text").trim_end_matches('/');
-    let names = "rollcore.json, rollcore.toml";
+    let names = "rollcore.json, rollcore.toml, rollcore.lua, rollcore.js, rollbridge.js";
     assert_eq!(
         place.failure(&["status"]),
         format!("Error: No config file found in {here}. Pass --config <path> or add one of: {names}.\n")
     );
-    assert!(place.failure(&["validate", "-c", "rollbridge.js"]).contains("not supported yet"));
+    assert!(place.failure(&["validate", "-c", "shop.yaml"]).contains("a config in .yaml is not supported"));
 }
 
 #[test]

@@ -24,6 +24,10 @@ pub(super) fn events_of(change: &Change, command: &str) -> Vec<ProcessEvent> {
         Change::Stopped(report) if !report.is_clean() => {
             vec![ProcessEvent::SurvivorsLeft { survivors: report.survivors }]
         }
-        Change::NotStarted { .. } | Change::BecameReady | Change::Quieted | Change::Stopped(_) => Vec::new(),
+        Change::NotStarted { .. }
+        | Change::BecameReady
+        | Change::Quieted
+        | Change::Stopped(_)
+        | Change::SurvivorsEnded => Vec::new(),
     }
 }

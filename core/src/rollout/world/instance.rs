@@ -78,6 +78,12 @@ impl Instance {
         )
     }
 
+    /// Whether it is down and stays down.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, ProcessState::Failed { .. } | ProcessState::Stopped { .. })
+    }
+
     /// Whether anything of it may be left in the system.
     #[must_use]
     pub fn may_live(&self) -> bool {
@@ -121,6 +127,7 @@ impl Instance {
                 self.is_quieted = false;
                 self.state = ProcessState::Stopped { last_exit: self.last_exit };
             }
+            Change::SurvivorsEnded => self.survivors = 0,
             Change::Quieted | Change::StopTimedOut { .. } | Change::HookFailed { .. } => {}
         }
     }

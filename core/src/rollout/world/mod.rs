@@ -12,6 +12,7 @@ mod restart;
 mod retire;
 mod retire_owner;
 mod rollout;
+mod service;
 mod shutdown;
 mod singleton;
 mod startup;
@@ -149,12 +150,15 @@ impl World {
             self.record(event.of(id.clone(), release.clone()));
         }
         self.operation_told(key, change, tail, now);
-        if matches!(change, Change::Quieted | Change::Stopped(_)) {
-            self.leaving_told(key, change);
-        }
-        if let Change::Stopped(report) = change {
-            self.retirement_stopped(key, now);
-            self.shutdown_stopped(key, *report);
+        match change {
+            Change::Quieted => self.leaving_told(key),
+            Change::Stopped(report) => {
+                self.leaving_told(key);
+                self.retirement_stopped(key, now);
+                self.shutdown_stopped(key, *report);
+            }
+            Change::SurvivorsEnded => self.survivors_ended(key, now),
+            _ => {}
         }
     }
 

@@ -198,10 +198,10 @@ fn one_that_was_ready_before_is_restarted_until_it_is_again() {
         assert_eq!(world.time_up(SECOND), [Action::Spawn]);
         assert_eq!(world.tell(Event::Spawned(pid(number))), [started(number, StartReason::Crash)]);
     }
-    // But whoever asks for it anew wants to know whether it can start.
+    // But a rollout that asks for it anew wants to know whether it can start.
     let _stop = world.tell(Event::Stop);
     let _gone = world.exit(BY_TERM);
-    let _spawn = world.tell(Event::Start(StartReason::Manual));
+    let _spawn = world.tell(Event::Start(StartReason::Deploy));
     let _started = world.tell(Event::Spawned(pid(12)));
     let _exit = world.exit(Exit::Code(1));
     assert_eq!(world.state(), ProcessState::Failed { exit: Some(Exit::Code(1)) });
@@ -260,7 +260,7 @@ fn what_survives_even_sigkill_is_counted() {
     assert_eq!(world.tell(Event::Survivors(3)), []);
     assert_eq!(world.time_up(5 * SECOND), [stopped(Some(BY_TERM), true, 3)]);
     assert_eq!(world.machine.group(), Some(pid(7)), "it may still die, or be killed again");
-    assert_eq!(world.tell(Event::GroupEmpty), []);
+    assert_eq!(world.tell(Event::GroupEmpty), [told(Change::SurvivorsEnded)]);
 
     // Nobody counted: at least one, or it would have been empty.
     let mut world = World::running(&spec());
@@ -537,6 +537,54 @@ fn a_new_spec_is_for_the_next_start() {
     assert_eq!(world.machine.spec(), &next);
 }
 
+/// C-126: the new config says how the old release is stopped.
+#[test]
+fn a_new_stop_is_for_what_runs_as_well() {
+    let with = |signal| StopSpec {
+        with: StopWith::Signal(signal),
+        kill_after: KillAfter::Grace(7 * SECOND),
+        ..StopSpec::default()
+    };
+    let mut world = World::running(&with_hooks());
+    let _set = world.tell(Event::SetSpec(Box::new(spec())));
+    assert_eq!(world.tell(Event::SetStop(Box::new(with(Signal::INT)))), []);
+    assert_eq!(world.tell(Event::Stop), [Action::WatchGroup, Action::Signal(Signal::INT)]);
+    assert_eq!(world.machine.next_timeout(), Some(world.now + 7 * SECOND));
+
+    // And for what is started next, whichever of the two was set first.
+    let _gone = world.tell(Event::Exited(OK));
+    let _empty = world.tell(Event::GroupEmpty);
+    let _started = world.tell(Event::Start(StartReason::Manual));
+    assert_eq!(world.machine.spec().stop, with(Signal::INT));
+
+    // One that is on its way down takes its next step as it is now told.
+    let mut world = World::running(&with_hooks());
+    let _quiet = world.tell(Event::Stop);
+    let _set = world.tell(Event::SetStop(Box::new(with(Signal::INT))));
+    assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [Action::Signal(Signal::INT)]);
+}
+
+/// It was restarted by hand, exited before it counted as started, and stayed down although its policy says "again".
+#[test]
+fn a_restart_by_hand_is_followed_by_automatic_ones_as_ever() {
+    let uptime = RunSpec { readiness: Readiness::AfterUptime(SECOND), ..spec() };
+    let mut world = World::running(&uptime);
+    assert_eq!(world.time_up(SECOND), [told(Change::BecameReady)]);
+    let _stopping = world.tell(Event::Stop);
+    let _gone = world.exit(BY_TERM);
+    let _spawn = world.tell(Event::Start(StartReason::Manual));
+    let _started = world.tell(Event::Spawned(pid(8)));
+    let at = world.now + SECOND;
+    let then = AfterExit::Restart { at };
+    assert!(world.exit(Exit::Code(1)).contains(&exited(Exit::Code(1), false, then)));
+
+    // What a rollout starts has to show that it can run, each time.
+    let _stopped = world.tell(Event::Stop);
+    let _spawn = world.tell(Event::Start(StartReason::Deploy));
+    let _started = world.tell(Event::Spawned(pid(9)));
+    assert!(world.exit(Exit::Code(1)).contains(&exited(Exit::Code(1), false, AfterExit::Stays)));
+}
+
 #[test]
 fn what_comes_too_late_is_harmless() {
     let mut world = World::new(&spec());
@@ -597,7 +645,8 @@ fn survivors_that_are_gone_are_forgotten() {
     let grace = world.machine.next_timeout().expect("it has a grace") - world.now;
     let _killed = world.time_up(grace);
     let _stopped = world.time_up(KILL_TIMEOUT);
-    assert_eq!(world.tell(Event::GroupEmpty), []);
+    assert_eq!(world.tell(Event::GroupEmpty), [told(Change::SurvivorsEnded)]);
+    assert_eq!(world.tell(Event::GroupEmpty), [], "told once");
     assert_eq!(world.machine.group(), None);
     assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Spawn]);
 }

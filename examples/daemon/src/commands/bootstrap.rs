@@ -42,13 +42,26 @@ impl Start {
         match self {
             Self::Empty => EngineOptions::default(),
             Self::With { bootstrap, takes_over } => {
-                EngineOptions { bootstrap: Some(bootstrap.clone()), listens_later: *takes_over }
+                let options =
+                    EngineOptions { bootstrap: Some(bootstrap.clone()), ..EngineOptions::default() };
+                if *takes_over { options.taking_over() } else { options }
             }
         }
     }
 
     /// Binds the control socket, once the release is active. Everything that was begun is still there after a failure.
     pub(super) async fn open(&self, engine: &Engine, control: &ControlSpec) -> Result<ControlServer, Failed> {
+        let server = self.bind(engine, control).await?;
+        // Whoever has the socket is the daemon of this application, and the state file is his.
+        engine.keep_state().await;
+        if matches!(self, Self::Empty) {
+            // It goes on by itself, and tells of its end by events.
+            drop(engine.restore());
+        }
+        Ok(server)
+    }
+
+    async fn bind(&self, engine: &Engine, control: &ControlSpec) -> Result<ControlServer, Failed> {
         let (bootstrap, takes_over) = match self {
             Self::Empty => return ControlServer::bind(control).await.map_err(Failed::because),
             Self::With { bootstrap, takes_over } => (bootstrap, *takes_over),

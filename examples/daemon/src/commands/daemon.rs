@@ -7,10 +7,12 @@ use tokio::task::JoinHandle;
 use super::bootstrap::Start;
 use super::client::load;
 use super::printer::Printer;
+use super::reload::reload_from;
 use super::signals::Signals;
 use crate::cli::DaemonArgs;
 use crate::config_file::Loaded;
 use crate::output::{Failed, Outcome};
+use crate::runtime;
 
 /// How many threads conduct; the traffic has its own.
 const WORKER_THREADS: usize = 2;
@@ -36,7 +38,9 @@ async fn live(loaded: Loaded, start: &Start) -> Outcome {
     let application = loaded.config.into_application();
     let control = application.control.clone();
     let engine = Engine::start_with(application, start.options()).await.map_err(Failed::because)?;
+    reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
+    runtime::tell(&engine).await;
     let opened = tokio::select! {
         opened = start.open(&engine, &control) => opened.map(Some),
         // Whatever was started so far is stopped (C-152).

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
-use rollcore::{Application, ControlClient, ControlError};
+use rollcore::{Application, ControlClient, ControlError, RuntimeIdentity};
 use tokio::time::Instant;
 
 use super::client::{Answer, LOOK_TIMEOUT, block_on, load, request};
 use crate::cli::{EnsureArgs, StartArgs};
 use crate::config_file::Loaded;
 use crate::output::{Failed, Outcome, print_response};
+use crate::runtime::{self, Copy};
 
 /// How often a daemon that was started is asked whether it is there.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -25,6 +26,9 @@ const OTHER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How much of its log is shown when a daemon did not start.
 const LOG_LINES_SHOWN: usize = 20;
+
+/// How much of a digest is shown, in hexadecimal digits.
+const DIGEST_DIGITS_SHOWN: usize = 12;
 
 /// How far back the log is read for that, in bytes.
 const LOG_BYTES_READ: u64 = 16 * 1024;
@@ -39,15 +43,16 @@ pub(super) fn run(args: &EnsureArgs) -> Outcome {
 pub(super) async fn ensure(loaded: &Loaded, args: &StartArgs) -> Result<Answer, Failed> {
     let timeout = start_timeout(&args.daemon_start_timeout_ms)?;
     let application = loaded.config.application();
+    let copy = prepare(application, args)?;
     match look(application).await {
-        Ok((status, _)) => return ours(status, application),
+        Ok((status, _)) => return verified(status, application, &copy.identity),
         Err(error) if error.is_unreachable() => {}
         Err(error) => return Err(Failed::because(error)),
     }
     let files = Files::of(application, args);
-    let child = start(&loaded.path, &files).map_err(Failed::because)?;
+    let child = start(&copy, &loaded.path, &files).map_err(Failed::because)?;
     let (status, pid) = Starting { application, files: &files, child, timeout }.ready().await?;
-    let status = ours(status, application)?;
+    let status = verified(status, application, &copy.identity)?;
     write_pid(&files.pid, pid).map_err(Failed::because)?;
     Ok(status)
 }
@@ -63,6 +68,37 @@ async fn look(application: &Application) -> Result<(Answer, Option<u32>), Contro
     let mut client = ControlClient::connect(&application.control.path).await?;
     let pid = client.server_pid().map(rollcore::Pid::get);
     Ok((client.request(&request("status", &[]), LOOK_TIMEOUT).await?, pid))
+}
+
+/// The copy of this program that a daemon would run from. It is made before anybody is asked, so that what is wrong with
+/// its place is told whether or not a daemon runs (compat C-217).
+fn prepare(application: &Application, args: &StartArgs) -> Result<Copy, Failed> {
+    let base = args.daemon_runtime_path.clone();
+    let base = base.unwrap_or_else(|| runtime::default_base(&application.name));
+    let this = runtime::of_this_program().map_err(Failed::because)?;
+    runtime::prepare(&base, &this).map_err(Failed::because)
+}
+
+/// Refuses the daemon of another application, and one that is another program (compat C-219). It is left running.
+fn verified(status: Answer, application: &Application, this: &RuntimeIdentity) -> Result<Answer, Failed> {
+    let status = ours(status, application)?;
+    let runs = status.get("daemonRuntime").cloned();
+    let runs = runs.and_then(|identity| serde_json::from_value::<RuntimeIdentity>(identity).ok());
+    if runs.as_ref().is_some_and(|runs| runs.is_same_program(this)) {
+        return Ok(status);
+    }
+    let other =
+        runs.map_or_else(|| "does not say what it runs".to_owned(), |runs| format!("runs {}", told(&runs)));
+    Err(Failed::Because(format!(
+        "The running Rollbridge daemon has a legacy or mismatched runtime. The deploy was not sent. It {other}; this is \
+         {}. Shut it down and start it again to change over.",
+        told(this)
+    )))
+}
+
+fn told(identity: &RuntimeIdentity) -> String {
+    let digest: String = identity.digest.chars().take(DIGEST_DIGITS_SHOWN).collect();
+    format!("{} ({digest}) from {}", identity.version, identity.path)
 }
 
 /// Refuses the daemon of another application.
@@ -97,13 +133,15 @@ impl Files {
     }
 }
 
-/// Starts this same program as a daemon: no terminal, no input, its output in the log.
-fn start(config: &Path, files: &Files) -> Result<Child, String> {
+/// Starts the copy of this program as a daemon: no terminal, no input, its output in the log.
+fn start(copy: &Copy, config: &Path, files: &Files) -> Result<Child, String> {
     let log = own_file(&files.log, OpenOptions::new().append(true))?;
     let also_log = log.try_clone().map_err(|error| error.to_string())?;
-    let program = this_program();
-    Command::new(&program)
+    Command::new(&copy.program)
+        .env(runtime::MANIFEST_VARIABLE, &copy.manifest)
         .arg("daemon")
+        // It outlives whoever starts it, be it a process that another daemon supervises.
+        .env_remove(rollcore::START_VARIABLE)
         .arg("--own-session")
         .arg("--config")
         .arg(config)
@@ -111,13 +149,7 @@ fn start(config: &Path, files: &Files) -> Result<Child, String> {
         .stdout(log)
         .stderr(also_log)
         .spawn()
-        .map_err(|error| format!("cannot start {}: {error}", program.display()))
-}
-
-/// Where this program is; it can be started again even when its file was replaced meanwhile.
-fn this_program() -> PathBuf {
-    let path = std::env::current_exe().ok().filter(|path| path.exists());
-    path.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+        .map_err(|error| format!("cannot start {}: {error}", copy.program.display()))
 }
 
 /// Opens a file for us alone. The default paths are in a directory that everybody can write: a link, or a file that

@@ -2,19 +2,24 @@
 
 mod bootstrap;
 mod client;
+mod completion;
 mod daemon;
 mod deploy;
+mod doctor;
 mod ensure_daemon;
 mod events;
 mod logs;
+mod predeploy_cleanup;
 mod printer;
 mod progress;
+mod reload;
 mod restart;
 mod rollback;
 mod shutdown;
 mod signals;
 mod status;
 mod stop;
+mod unit;
 mod validate;
 
 use std::process::ExitCode;
@@ -37,6 +42,10 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
+        Command::Unit(args) => unit::run(&args),
+        Command::Completion(args) => completion::run(&args),
         Command::Demo(args) => return demo::run(&args),
         Command::SampleApp(args) => return demo::sample_app(&args),
         Command::Load(args) => return demo::load_command(&args),
