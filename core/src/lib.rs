@@ -143,6 +143,6 @@ pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit,
 pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
-pub use supervisor::{Output, ProcessReport, START_VARIABLE, StartError, Supervisor};
+pub use supervisor::{Listens, MARK_VARIABLE, Output, ProcessReport, START_VARIABLE, StartError, Supervisor};
 pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};

@@ -16,7 +16,7 @@ use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
 use crate::spec::{HealthSpec, PortRange, RunSpec};
-use crate::supervisor::{MARK_VARIABLE, MemoryUse, Output, Supervisor};
+use crate::supervisor::{Listens, MARK_VARIABLE, MemoryUse, Output, Supervisor};
 
 /// What a hand has to say.
 pub(super) enum News {
@@ -48,6 +48,9 @@ pub(super) struct Performer {
 
 /// How many of its last lines go with the exit of a process.
 const TAIL_LINES: usize = 20;
+
+/// How long it may take to find out who listens; then whoever answered is believed.
+const LISTENER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Performer {
     pub(super) fn new(
@@ -195,7 +198,11 @@ impl Performer {
 
     fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {
         let url = format!("http://{}:{port}{}", bracketed(host), health.path);
-        let checker = HealthChecker::new(HttpProbe::get(url), HealthSchedule::from(health));
+        let mut checker = HealthChecker::new(HttpProbe::get(url), HealthSchedule::from(health));
+        if let Some(supervisor) = self.supervisors.get(&key).cloned() {
+            let host: Arc<str> = host.into();
+            checker = checker.only_if(move || is_its_own(supervisor.clone(), Arc::clone(&host), port));
+        }
         let tell = self.tell.clone();
         let task = tokio::spawn(async move {
             let result = checker.wait_ready().await.map(drop);
@@ -272,6 +279,16 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
         requests_cut: one.requests_cut + other.requests_cut,
         tunnels_cut: one.tunnels_cut + other.tunnels_cut,
         took: one.took.max(other.took),
+    }
+}
+
+/// An answer counts only if the candidate gave it, not another one that has its port. What cannot be seen is believed.
+async fn is_its_own(supervisor: Supervisor, host: Arc<str>, port: u16) -> Result<(), String> {
+    match tokio::time::timeout(LISTENER_TIMEOUT, supervisor.listens_on(&host, port)).await {
+        Ok(Listens::No { holder, command }) => {
+            Err(format!("port {port} is held by another process, pid {holder} ({command})"))
+        }
+        Ok(Listens::Yes | Listens::Unknown) | Err(_) => Ok(()),
     }
 }
 

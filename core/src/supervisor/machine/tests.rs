@@ -1,5 +1,7 @@
 //! Made-up time, made-up children.
 
+mod memory;
+
 use super::*;
 use crate::report::{AfterExit, HookProblem};
 use crate::restart::RestartPolicy;
