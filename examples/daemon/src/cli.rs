@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Show what happened.
     Events(EventsArgs),
+    /// List or stop the processes that a killed daemon left behind.
+    Recover(RecoverArgs),
     /// Stop what is in the way of a first deploy: an idle daemon, orphans, what ran before.
     PredeployCleanup(CleanupArgs),
     /// Print a service file for systemd or launchd.
@@ -232,6 +234,15 @@ pub(crate) struct CompletionArgs {
     /// Ignored, as in the contract.
     #[arg(hide = true)]
     extra: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Stop them, and clear the state file.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

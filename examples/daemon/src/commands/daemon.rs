@@ -59,6 +59,10 @@ async fn live(loaded: Loaded) -> Outcome {
     runtime::tell(&engine).await;
     let outcome = match ControlServer::bind(&control).await {
         Ok(server) => {
+            // Whoever has the socket is the daemon of this application, and the state file is his.
+            engine.keep_state().await;
+            // It goes on by itself, and tells of its end by events.
+            drop(engine.restore());
             let serving = server.serve(engine.clone());
             until_the_end(&engine, serving, &mut signals).await;
             Ok(())

@@ -11,6 +11,7 @@ mod logs;
 mod predeploy_cleanup;
 mod printer;
 mod progress;
+mod recover;
 mod reload;
 mod restart;
 mod rollback;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
         Command::Unit(args) => unit::run(&args),
         Command::Completion(args) => completion::run(&args),
