@@ -78,16 +78,33 @@ async fn live(loaded: Loaded) -> Outcome {
 
 /// Serves until somebody says `shutdown` or sends a signal, and everything is stopped.
 async fn until_the_end(engine: &Engine, mut serving: Serving, signals: &mut Signals) {
-    tokio::select! {
-        _ = serving.ended() => {}
-        _ = signals.next() => serving.close(),
+    let signalled = tokio::select! {
+        _ = serving.ended() => false,
+        _ = signals.next() => true,
+    };
+    if signalled {
+        serving.close();
+        drained(engine, signals).await;
     }
     let ending = async {
         engine.shutdown().await;
         serving.ended().await;
     };
+    or_now(ending, signals).await;
+}
+
+/// A signal lets open requests finish, within their budget; another one does not wait for them any longer.
+async fn drained(engine: &Engine, signals: &mut Signals) {
     tokio::select! {
-        () = ending => {}
+        _ = engine.drain_then_shutdown() => {}
+        signal = signals.next() => if !engine.is_draining() { end_now(signal) },
+    }
+}
+
+/// Waits for an end; another signal does not.
+async fn or_now<T>(ending: impl Future<Output = T>, signals: &mut Signals) {
+    tokio::select! {
+        _ = ending => {}
         signal = signals.next() => end_now(signal),
     }
 }
