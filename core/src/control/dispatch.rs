@@ -1,5 +1,6 @@
 //! The engine behind the socket. Nothing else in `control/` knows it.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,7 +29,17 @@ impl ServeControl for Engine {
             ControlCommand::Events(query) if query.is_extended() => new_events(self, query).await,
             ControlCommand::Events(query) => events(&self.recent_events(query.limit)),
             ControlCommand::Shutdown => shut_down(self.shutdown().await),
+            ControlCommand::RetireOwner { attestation, handover } => {
+                match self.retire(attestation, handover).await {
+                    Ok(()) => ControlReply::success(&json!({ "message": "owner retired" })),
+                    Err(error) => ControlReply::failure(error.code(), error.to_string()),
+                }
+            }
         }
+    }
+
+    fn hand_over(&self) -> Option<OwnedFd> {
+        self.take_listener().map(OwnedFd::from)
     }
 
     fn note(&self, note: ControlNote<'_>) {
@@ -168,6 +179,7 @@ fn shut_down(report: ShutdownReport) -> ControlReply {
 mod tests {
     use super::*;
 
+    /// C-108.
     #[test]
     fn a_release_without_a_name_is_named_after_the_time() {
         assert_eq!(digits(WallTime::from_unix_ms(1_795_208_936_463)), "20261120210856463");
@@ -176,6 +188,7 @@ mod tests {
         assert!(release("/r".to_owned(), None, Some("a;b".to_owned())).is_err());
     }
 
+    /// C-149.
     #[test]
     fn what_could_not_be_stopped_is_counted() {
         let error = |survivors| shut_down(ShutdownReport { survivors }).error().map(str::to_owned);

@@ -55,6 +55,15 @@ impl ControlReply {
         }
     }
 
+    /// Adds a field to a success.
+    #[must_use]
+    pub(super) fn with_field(mut self, key: &str, value: Value) -> Self {
+        if let Self::Success(fields) = &mut self {
+            fields.insert(key.to_owned(), value);
+        }
+        self
+    }
+
     /// The text of a failure.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
@@ -97,6 +106,7 @@ impl Serialize for ControlReply {
 mod tests {
     use super::*;
 
+    /// C-167, C-170.
     #[test]
     fn status_comes_first_and_the_line_is_compact() {
         let reply = ControlReply::success(&serde_json::json!({"restarted": ["wk"], "a": null}));
@@ -114,6 +124,7 @@ mod tests {
         assert!(ControlReply::success(&7).error().is_some());
     }
 
+    /// C-149.
     #[test]
     fn problems_of_a_shutdown_are_told_together() {
         let stopped =

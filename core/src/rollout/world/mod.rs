@@ -151,9 +151,9 @@ impl World {
         }
         self.operation_told(key, change, tail, now);
         match change {
-            Change::Quieted => self.leaving_told(key, change),
+            Change::Quieted => self.leaving_told(key),
             Change::Stopped(report) => {
-                self.leaving_told(key, change);
+                self.leaving_told(key);
                 self.retirement_stopped(key, now);
                 self.shutdown_stopped(key, *report);
             }

@@ -1,5 +1,7 @@
 //! Made-up time, made-up children.
 
+mod memory;
+
 use super::*;
 use crate::report::{AfterExit, HookProblem};
 use crate::restart::RestartPolicy;
@@ -97,6 +99,7 @@ fn with_hooks() -> RunSpec {
     }
 }
 
+/// C-55, C-61, C-78.
 #[test]
 fn a_process_starts_and_is_ready_when_spawned() {
     let mut world = World::new(&spec());
@@ -114,6 +117,7 @@ fn a_process_starts_and_is_ready_when_spawned() {
     assert_eq!(world.machine.next_timeout(), None);
 }
 
+/// C-56, C-61, C-77.
 #[test]
 fn what_cannot_be_spawned_has_failed_and_is_not_tried_again() {
     let mut world = World::new(&spec());
@@ -129,6 +133,7 @@ fn what_cannot_be_spawned_has_failed_and_is_not_tried_again() {
     assert_eq!(world.tell(Event::Start(StartReason::Deploy)), [Action::Spawn]);
 }
 
+/// C-62, C-75 with code 0, C-77, C-78.
 #[test]
 fn a_crash_is_followed_by_a_restart_after_the_delay() {
     let mut world = World::running(&spec());
@@ -152,6 +157,7 @@ fn a_crash_is_followed_by_a_restart_after_the_delay() {
     );
 }
 
+/// C-76, C-77.
 #[test]
 fn crashes_are_spaced_out_and_limited() {
     let restart = RestartPolicy::always(SECOND)
@@ -224,6 +230,7 @@ fn ready_by_uptime_and_by_confirmation() {
     assert!(now.state().is_ready());
 }
 
+/// C-61, C-63, C-64, C-67, C-73.
 #[test]
 fn a_stop_signals_the_group_and_ends_when_it_is_empty() {
     let mut world = World::running(&spec());
@@ -239,6 +246,7 @@ fn a_stop_signals_the_group_and_ends_when_it_is_empty() {
     assert_eq!((world.machine.group(), world.machine.next_timeout()), (None, None));
 }
 
+/// C-68.
 #[test]
 fn whoever_does_not_listen_is_killed_after_the_grace() {
     let mut world = World::running(&spec());
@@ -251,6 +259,7 @@ fn whoever_does_not_listen_is_killed_after_the_grace() {
     );
 }
 
+/// C-68: five seconds to die of SIGKILL.
 #[test]
 fn what_survives_even_sigkill_is_counted() {
     let mut world = World::running(&spec());
@@ -269,6 +278,7 @@ fn what_survives_even_sigkill_is_counted() {
     assert_eq!(world.time_up(5 * SECOND), [stopped(None, true, 1)]);
 }
 
+/// C-68, C-70.
 #[test]
 fn some_may_take_as_long_as_they_want() {
     let mut spec = with_hooks();
@@ -291,6 +301,7 @@ fn some_may_take_as_long_as_they_want() {
     assert_eq!(world.state(), ProcessState::Stopping { pid: pid(7) });
 }
 
+/// C-64 to C-68, C-70, C-71.
 #[test]
 fn quiet_drain_stop_kill_in_this_order() {
     let mut world = World::running(&with_hooks());
@@ -329,6 +340,7 @@ fn a_group_that_is_gone_ends_the_stop_when_the_hook_has_ended() {
     assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [stopped(Some(OK), false, 0)]);
 }
 
+/// C-66, C-67.
 #[test]
 fn without_a_drain_hook_the_leader_has_the_drain_time() {
     let mut spec = spec();
@@ -356,6 +368,7 @@ fn without_a_drain_hook_the_leader_has_the_drain_time() {
     assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [run_hook(Hook::Stop, "stop", 3 * SECOND)]);
 }
 
+/// C-65.
 #[test]
 fn a_stop_from_where_nothing_runs_is_answered_at_once() {
     let mut world = World::new(&spec());
@@ -396,6 +409,7 @@ fn a_stop_while_starting_waits_for_the_pid() {
     assert_eq!(world.state(), ProcessState::NEW);
 }
 
+/// C-74.
 #[test]
 fn repeated_stops_are_one_stop() {
     let mut world = World::running(&with_hooks());
@@ -407,6 +421,7 @@ fn repeated_stops_are_one_stop() {
     assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [stopped(Some(OK), false, 0)]);
 }
 
+/// C-62, C-74, C-78.
 #[test]
 fn it_starts_again_after_a_stop() {
     let mut world = World::running(&spec());
@@ -649,4 +664,77 @@ fn survivors_that_are_gone_are_forgotten() {
     assert_eq!(world.tell(Event::GroupEmpty), [], "told once");
     assert_eq!(world.machine.group(), None);
     assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Spawn]);
+}
+
+/// C-65, C-74: the quiet command is run once, and the stop goes on where it ended.
+#[test]
+fn a_quiet_is_the_first_part_of_a_stop() {
+    let mut world = World::running(&with_hooks());
+    assert_eq!(world.tell(Event::Quiet), [Action::WatchGroup, run_hook(Hook::Quiet, "quiet", 3 * SECOND)]);
+    assert_eq!(world.state(), ProcessState::Stopping { pid: pid(7) });
+    assert_eq!(world.tell(Event::Quiet), [], "one is enough");
+    assert!(!world.machine.is_quieted());
+    assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [told(Change::Quieted)]);
+    assert!(world.machine.is_quieted());
+    assert_eq!(world.machine.next_timeout(), None, "it may work as long as it likes");
+    world.wait(1_000 * SECOND);
+    assert_eq!(world.tell(Event::TimeUp), []);
+    assert_eq!(world.tell(Event::Stop), [run_hook(Hook::Drain, "drain", 20 * SECOND)]);
+    assert!(!world.machine.is_quieted());
+}
+
+/// C-65: an exit that follows is no crash.
+#[test]
+fn what_is_quieted_may_end_by_itself() {
+    let mut world = World::running(&with_hooks());
+    let _hook = world.tell(Event::Quiet);
+    let _quieted = world.tell(Event::HookEnded(HookEnd::Exited(OK)));
+    assert_eq!(world.exit(OK), [exited(OK, true, AfterExit::Stays), stopped(Some(OK), false, 0)]);
+    assert_eq!(world.tell(Event::Stop), [stopped(None, false, 0)], "there is nothing to stop");
+}
+
+#[test]
+fn without_a_quiet_command_it_is_quiet_at_once() {
+    let mut world = World::running(&spec());
+    assert_eq!(world.tell(Event::Quiet), [Action::WatchGroup, told(Change::Quieted)]);
+    assert!(world.tell(Event::Stop).iter().any(|action| matches!(action, Action::Signal(_))));
+}
+
+#[test]
+fn a_stop_during_the_quiet_command_goes_on_after_it() {
+    let mut world = World::running(&with_hooks());
+    let _hook = world.tell(Event::Quiet);
+    assert_eq!(world.tell(Event::Stop), []);
+    assert_eq!(
+        world.tell(Event::HookEnded(HookEnd::Exited(OK))),
+        [run_hook(Hook::Drain, "drain", 20 * SECOND)]
+    );
+}
+
+/// C-65: what does not run is stopped, and is not started again.
+#[test]
+fn a_quiet_of_what_does_not_run_is_its_stop() {
+    let mut world = World::new(&spec());
+    assert_eq!(world.tell(Event::Quiet), [stopped(None, false, 0)]);
+    assert_eq!(world.tell(Event::Start(StartReason::Deploy)), [Action::Spawn]);
+    assert_eq!(world.tell(Event::Quiet), []);
+    let begun = world.tell(Event::Spawned(pid(7)));
+    assert_eq!(begun, [started(7, StartReason::Deploy), Action::WatchGroup, told(Change::Quieted)]);
+}
+
+/// C-74: a start resets it.
+#[test]
+fn a_start_of_what_is_quieted_stops_it_first() {
+    let mut world = World::running(&spec());
+    let _quieted = world.tell(Event::Quiet);
+    assert!(
+        world
+            .tell(Event::Start(StartReason::Manual))
+            .iter()
+            .any(|action| matches!(action, Action::Signal(_)))
+    );
+    let after = world.exit(OK);
+    assert_eq!(after.last(), Some(&Action::Spawn));
+    let _started = world.tell(Event::Spawned(pid(8)));
+    assert!(!world.machine.is_quieted());
 }
