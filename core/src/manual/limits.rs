@@ -94,6 +94,20 @@
 //! | a copy of the program that nobody runs | a day since it was prepared | it is removed |
 //! | `TimeoutStopSec`, `ExitTimeOut` of a service file | [`longest_shutdown`](crate::longest_shutdown) and 15 s | the service manager kills what is left |
 //!
+//! # A config that is a program
+//!
+//! Of the daemon, see [configs](super::configs).
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `EVALUATION_TIMEOUT`, one evaluation | 10 s | it is killed with all that it started, and the config is refused |
+//! | `CONFIG_BYTES_MAX`, the file, and all text in the result | 16 MiB | it is refused |
+//! | `VALUES_MAX`, values in the result | 1 000 000 | it is refused |
+//! | `DEPTH_MAX`, levels | 100; 127 in JSON, 80 in TOML | what is deeper means nothing; as text, it is refused |
+//! | `MEMORY_BYTES_MAX`, of Lua | 256 MiB | it fails |
+//! | `SAID_BYTES_MAX`, what it prints | 64 KiB | the rest is dropped, and it says so |
+//! | `MESSAGE_CHARS_MAX`, of what it throws | 4000 characters | the rest is dropped |
+//!
 //! # In numbers
 //!
 //! ```

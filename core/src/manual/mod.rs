@@ -6,6 +6,7 @@
 //! | chapter | answers |
 //! | --- | --- |
 //! | [`first_deploy`] | How do I put one release in place of another? |
+//! | [`configs`] | Where is the config, what may it be written in, and when is it read again? |
 //! | [`rollouts`] | What does a deploy do, what is taken back when it fails, and what if even that fails? |
 //! | [`tuning_restarts`] | When is a process that exits started again, and how often? |
 //! | [`stopping`] | How does a process end, with everything it started? |
@@ -22,6 +23,7 @@
 //! it has a pid, and is **ready** when it may take traffic.
 
 pub mod coming_from_rollbridge;
+pub mod configs;
 pub mod draining;
 pub mod embedding_in_rust;
 pub mod first_deploy;
