@@ -39,6 +39,10 @@
 //! | two leases at the same time | may get the same port | never do |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
 //! | `command` | a shell line | a shell line, or a list that no shell sees |
+//! | a daemon that was killed | the next one serves 503 until somebody deploys | the next one brings the release back; `restoreOnStart: false` does not |
+//! | whose a pid in the state file is | whoever has it now | pid and start time, never a zombie, and never from before a boot |
+//! | processes of a deploy under way | unknown to `status` and `recover` | in both (`starting`), and found even if the daemon is killed as they are spawned |
+//! | a state file of somebody else, or a link | believed, followed | neither |
 //! | release ids | any text | a safe alphabet, so that a branch name is never a shell command |
 //!
 //! # What is not supported yet
