@@ -54,7 +54,8 @@ impl Conductor {
     ) -> Self {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
-        let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell, shared.journal.mark());
+        let (proxy, handed_over) = (Arc::clone(&shared.proxy), Arc::clone(&shared.handed_over));
+        let performer = Performer::new(proxy, handed_over, ports, tell, shared.journal.mark());
         Self {
             application: Arc::clone(world.application()),
             world,
@@ -73,13 +74,17 @@ impl Conductor {
     }
 
     async fn run(mut self) {
-        while self.farewells.is_empty() {
+        let _last_act = LastAct(Arc::clone(&self.shared));
+        while !self.world.is_over() {
             let input = self.next_input().await;
             self.turn(input);
         }
         self.shared.proxy.close(CLOSE_TIMEOUT).await;
         self.end_journal().await;
         for (op, answer) in std::mem::take(&mut self.farewells) {
+            if let Answer::ShutDown { survivors } = answer {
+                let _first_one_stays = self.shared.survivors.set(survivors);
+            }
             self.give(op, answer);
         }
     }
@@ -130,7 +135,8 @@ impl Conductor {
         done.into_iter().for_each(|action| self.performer.perform(action));
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
-        self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
+        let published = Published::of(&self.world, self.performer.outputs(), self.performer.memory());
+        self.shared.published.store(Arc::new(published));
         let is_answered = said.iter().any(|action| matches!(action, Action::Answer { .. }));
         said.into_iter().for_each(|action| self.say(action));
         if is_news || is_answered {
@@ -163,5 +169,19 @@ impl Conductor {
             // Whoever asked may have stopped listening; the deed is done all the same (compat C-124).
             let _ = asker.send(answer);
         }
+    }
+}
+
+/// What is left to do however the conductor ends, also by a bug in it: its processes end with it, so the proxy refuses
+/// connections rather than answer 502, and whoever waits for events hears that none will come.
+struct LastAct(Arc<Shared>);
+
+impl Drop for LastAct {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the conductor panicked; its processes are stopped and its proxy is closed");
+        }
+        self.0.proxy.end();
+        self.0.events.end();
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::id::{Generation, InstanceKey, OpId, ReleaseId};
 use crate::report::{AfterExit, Change, StartReason};
-use crate::rollout::{Answer, Command, Instance, Owner, World};
-use crate::spec::RunSpec;
+use crate::rollout::{Answer, Command, DeployRequest, Instance, Owner, World};
+use crate::spec::{Application, RunSpec};
 use crate::time::Instant;
 
 /// The books of a simulation.
@@ -20,6 +20,8 @@ pub(super) struct Ledger {
     pub(super) answered_probe: BTreeSet<InstanceKey>,
     /// Instances that went down and stay down, by themselves.
     given_up: BTreeSet<InstanceKey>,
+    /// Instances that were stopped for their memory, by themselves.
+    held_too_much: BTreeSet<InstanceKey>,
     /// A switch to a release that was not ready.
     pub(super) switched_unready: bool,
     /// Requests that were lost, and how.
@@ -30,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) deployed: Vec<ReleaseId>,
     /// How an undone rollout changed the world.
     pub(super) changed_by_undo: Option<String>,
+    /// A config that is in force and should not be.
+    pub(super) wrong_config: Option<String>,
     shutting_down: bool,
 }
 
@@ -37,6 +41,8 @@ pub(super) struct Ledger {
 pub(super) struct Op {
     pub(super) wants_lock: bool,
     is_stop: bool,
+    /// The config that a deploy or a rollback came with.
+    config: Option<Arc<Application>>,
     before: Snapshot,
     pub(super) answers: Vec<Answer>,
 }
@@ -44,6 +50,7 @@ pub(super) struct Op {
 /// What a failed rollout must leave alone.
 #[derive(Clone, Debug, PartialEq)]
 struct Snapshot {
+    application: Arc<Application>,
     active: Option<Generation>,
     kept_up: BTreeSet<InstanceKey>,
     services: BTreeMap<InstanceKey, (ReleaseId, Arc<RunSpec>)>,
@@ -74,6 +81,7 @@ impl Snapshot {
         let definition =
             |(key, service): (_, &Instance)| (key, (service.release.clone(), Arc::clone(&service.run)));
         Self {
+            application: Arc::clone(world.application()),
             active,
             services: services.map(definition).collect(),
             kept_up: kept_up.map(|(key, _)| key).collect(),
@@ -86,8 +94,16 @@ impl Ledger {
     pub(super) fn asked(&mut self, op: OpId, command: &Command, world: &World) {
         self.shutting_down |= matches!(command, Command::Shutdown);
         let op_now = Op {
-            wants_lock: !matches!(command, Command::Shutdown),
+            wants_lock: !matches!(
+                command,
+                Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. }
+            ),
             is_stop: matches!(command, Command::Stop(_)),
+            config: match command {
+                Command::Deploy(DeployRequest { application, .. })
+                | Command::Rollback { application, .. } => application.clone(),
+                _ => None,
+            },
             before: Snapshot::of(world),
             answers: Vec::new(),
         };
@@ -99,10 +115,22 @@ impl Ledger {
         if let Answer::Deployed { active, .. } = &answer {
             self.deployed.push(active.clone());
         }
+        if let Some(config) = &asked.config
+            && !self.shutting_down
+        {
+            // A deployed release comes with its config, any other leaves the one in force (compat C-33).
+            let is_deployed = matches!(answer, Answer::Deployed { .. });
+            let wanted = if is_deployed { config } else { &asked.before.application };
+            if world.application() != wanted {
+                self.wrong_config = Some(format!("after {answer:?} the wrong config is in force"));
+            }
+        }
         if matches!(answer, Answer::Undone { .. }) {
             let (before, after) = (&asked.before, Snapshot::of(world));
             let lost: Vec<_> = before.kept_up.difference(&after.kept_up).collect();
-            let lost_by_undo: Vec<_> = lost.iter().filter(|key| !self.given_up.contains(key)).collect();
+            let is_its_own =
+                |key: &InstanceKey| self.given_up.contains(key) || self.held_too_much.contains(key);
+            let lost_by_undo: Vec<_> = lost.into_iter().filter(|key| !is_its_own(key)).collect();
             let is_same = before.active == after.active
                 && before.leases == after.leases
                 && before.services == after.services
@@ -123,11 +151,19 @@ impl Ledger {
             | Change::Exited { then: AfterExit::Stays | AfterExit::LimitReached { .. }, .. } => {
                 self.given_up.insert(key);
             }
+            Change::MemoryExceeded { .. } => {
+                self.held_too_much.insert(key);
+            }
             Change::Started { .. } => {
                 self.given_up.remove(&key);
             }
             _ => {}
         }
+    }
+
+    /// Every request is over: whatever is stopped now takes none with it.
+    pub(super) fn proxy_closed(&mut self) {
+        self.shutting_down = true;
     }
 
     pub(super) fn switched(&mut self, was_ready: bool) {

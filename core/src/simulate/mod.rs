@@ -15,7 +15,9 @@
 
 mod agenda;
 mod application;
+mod close;
 mod drain;
+mod edit;
 mod invariant;
 mod lease;
 mod ledger;
@@ -48,6 +50,7 @@ use supervise::Supervised;
 use system::System;
 use traffic::Traffic;
 
+pub use edit::Edit;
 pub use invariant::Broken;
 pub use play::Play;
 pub use script::{Act, Fault, FaultKind, ProcessName, Script, Variant, What};
@@ -72,6 +75,8 @@ pub struct Simulation {
     now: Instant,
     seed: u64,
     world: World,
+    /// The config as it is written; deploys and rollbacks come with it.
+    config: Arc<Application>,
     agenda: Agenda,
     system: System,
     supervised: BTreeMap<InstanceKey, Supervised>,
@@ -98,10 +103,12 @@ impl Simulation {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(application: Application, seed: u64) -> Self {
+        let config = Arc::new(application);
         Self {
             now: Instant::ORIGIN,
             seed,
-            world: World::new(Arc::new(application), BTreeMap::new()),
+            world: World::new(Arc::clone(&config), BTreeMap::new()),
+            config,
             agenda: Agenda::default(),
             system: System::default(),
             supervised: BTreeMap::new(),
@@ -188,7 +195,8 @@ impl Simulation {
 
     fn ask_to_deploy(&mut self, release: ReleaseId) {
         let path = format!("/releases/{release}");
-        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application: None }));
+        let application = Some(Arc::clone(&self.config));
+        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application }));
     }
 
     fn ask(&mut self, command: Command) {
@@ -216,10 +224,12 @@ impl Simulation {
             Happening::LeaderExits(pid, exit) => self.leader_exits(pid, exit),
             Happening::OthersEnd(pid) => self.others_end(pid),
             Happening::HookEnds(key, end) => self.drive(key, supervise::hook_ended(end)),
+            Happening::MemoryKnown(pid, rss) => self.memory_known(pid, rss),
             Happening::ProbeDue(key) => self.ask_health(key, ProbeEvent::TimeUp),
             Happening::ProbeEnds(key, outcome) => self.ask_health(key, ProbeEvent::ProbeEnded(outcome)),
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
+            Happening::CloseTimeUp => self.close_time_up(),
             Happening::Drained(generation, event) => self.drained(generation, event),
             Happening::MustBeSettled => self.broken = self.broken.take().or_else(|| self.is_settled()),
         }

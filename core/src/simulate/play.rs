@@ -1,10 +1,11 @@
 //! A whole script, from the first act to the last.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::id::ReleaseId;
+use crate::id::{Attestation, ReleaseId};
 use crate::rollout::{Command, RestartSelection, RollbackTo};
 use crate::spec::Application;
 use crate::time::Instant;
@@ -97,10 +98,20 @@ impl Simulation {
                 }
                 self.ask_to_deploy(id);
             }
-            What::Rollback => self.ask(Command::Rollback { to: RollbackTo::Previous, application: None }),
+            What::Rollback => {
+                let application = Some(Arc::clone(&self.config));
+                self.ask(Command::Rollback { to: RollbackTo::Previous, application });
+            }
+            What::Edit(edit) => edit.apply(&mut self.config),
             What::Stop => self.ask(Command::Stop(None)),
             What::Restart => self.ask(Command::Restart(RestartSelection::default())),
             What::Shutdown => self.ask(Command::Shutdown),
+            What::DrainThenShutdown => self.ask(Command::DrainThenShutdown),
+            What::RetireOwner => {
+                let attestation = Attestation::new(format!("sha256:{}", "0".repeat(64)));
+                let attestation = attestation.expect("it is spelled as it should be");
+                self.ask(Command::RetireOwner { attestation, handover: false });
+            }
             What::Crash(process) => {
                 for pid in self.system.leaders_of(process) {
                     self.leader_exits(pid, Exit::Code(1));

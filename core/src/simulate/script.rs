@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::edit::Edit;
+
 /// A whole play: who does what, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -41,6 +43,12 @@ pub enum What {
     Restart,
     /// Somebody shuts down.
     Shutdown,
+    /// Somebody shuts down, and gives requests time to end.
+    DrainThenShutdown,
+    /// Somebody else takes over.
+    RetireOwner,
+    /// Somebody edits the config.
+    Edit(Edit),
     /// Every instance of this process ends unasked.
     Crash(ProcessName),
     /// Requests and tunnels arrive.
@@ -84,6 +92,8 @@ pub enum FaultKind {
     Unkillable,
     /// It exits just after it answered a health check.
     ExitsOnceAsked,
+    /// It holds more and more memory, until it is restarted for it.
+    Leaks,
 }
 
 /// The processes of the standard applications.
@@ -123,6 +133,8 @@ pub struct Variant {
     pub limited_restarts: bool,
     /// The web process is not asked for its health.
     pub no_health_check: bool,
+    /// There are two ports for the web process, which is one too few while a release drains.
+    pub narrow_ports: bool,
     /// Stop hooks run.
     pub hooks: bool,
     /// The world sometimes hears up to half a second late what became of a process.
@@ -157,6 +169,7 @@ impl Script {
             non_blocking_drain: dice(2) == 1,
             limited_restarts: dice(2) == 1,
             no_health_check: dice(4) == 3,
+            narrow_ports: dice(6) == 5,
             hooks: dice(3) == 2,
             late_news: dice(2) == 1,
         };
@@ -181,7 +194,7 @@ fn gap(dice: &mut impl FnMut(u32) -> u32) -> Duration {
 }
 
 fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
-    match dice(16) {
+    match dice(18) {
         0..=6 => {
             let release = 1 + u8::try_from(dice(4)).expect("a small number");
             What::Deploy { release, fault: fault(dice) }
@@ -189,8 +202,14 @@ fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
         7 | 8 => What::Rollback,
         9 => What::Stop,
         10 => What::Restart,
-        11 if dice(3) == 0 => What::Shutdown,
-        11..=13 => What::Crash(process(dice)),
+        11 => match dice(6) {
+            0 => What::Shutdown,
+            1 => What::DrainThenShutdown,
+            2 | 3 => What::RetireOwner,
+            _ => What::Crash(process(dice)),
+        },
+        12 | 13 => What::Crash(process(dice)),
+        14 | 15 => What::Edit(Edit::ALL[dice(8) as usize]),
         _ => load(dice),
     }
 }
@@ -217,6 +236,7 @@ fn fault(dice: &mut impl FnMut(u32) -> u32) -> Option<Fault> {
         5 => FaultKind::IgnoresStop,
         6 => FaultKind::LeavesGrandchild,
         7 => FaultKind::Unkillable,
+        9 => FaultKind::Leaks,
         8 => return Some(Fault { process: ProcessName::Web, kind: FaultKind::ExitsOnceAsked }),
         _ => return None,
     };
@@ -244,6 +264,9 @@ impl fmt::Display for What {
             Self::Stop => f.write_str("somebody stops the active release"),
             Self::Restart => f.write_str("somebody restarts everything"),
             Self::Shutdown => f.write_str("somebody shuts down"),
+            Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
+            Self::RetireOwner => f.write_str("somebody else takes over"),
+            Self::Edit(edit) => write!(f, "somebody edits {edit}"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {
                 let what = if *tunnels { "tunnels" } else { "requests" };

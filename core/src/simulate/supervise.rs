@@ -6,7 +6,7 @@ use crate::exit::{Exit, Signal};
 use crate::id::{InstanceId, InstanceKey, Pid};
 use crate::report::{Change, StartReason};
 use crate::rollout::Input;
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 use crate::supervisor::machine::{Action, Event, HookEnd, Machine};
 use crate::time::Instant;
 
@@ -82,8 +82,21 @@ impl Simulation {
             Action::Signal(signal) => self.signal(key, signal),
             Action::Kill => self.kill(key),
             Action::WatchGroup => self.watch(key),
+            Action::SampleMemory => self.sample_memory(key),
             Action::Tell(change) => self.told(key, change),
         }
+    }
+
+    fn sample_memory(&mut self, key: InstanceKey) {
+        let Some((pid, group)) = self.group_of(key) else { return };
+        let rss_bytes = group.rss_bytes(self.now);
+        self.agenda.push(self.now + MOMENT, Happening::MemoryKnown(pid, rss_bytes));
+    }
+
+    /// Nobody hears of the memory of a process that has ended meanwhile.
+    pub(super) fn memory_known(&mut self, pid: Pid, rss_bytes: u64) {
+        let Some(group) = self.system.groups.get(&pid).filter(|group| group.leader_lives) else { return };
+        self.drive(group.key, Event::Sampled(Some(rss_bytes)));
     }
 
     pub(super) fn spawn_ends(&mut self, key: InstanceKey) {
@@ -191,6 +204,11 @@ impl Simulation {
 
     fn agenda_salt(&self) -> u64 {
         u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How a supervisor would stop what it runs.
+    pub(super) fn stop_of(&self, key: InstanceKey) -> Option<&StopSpec> {
+        self.supervised.get(&key).map(|supervised| &supervised.machine.spec().stop)
     }
 
     pub(super) fn is_alive(&self, key: InstanceKey) -> bool {

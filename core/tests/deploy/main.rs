@@ -1,6 +1,8 @@
 //! The engine with real processes and a real proxy: what a deploy does, and what a failed one leaves alone.
 
 mod app;
+mod end;
+mod ending;
 mod failures;
 mod operations;
 mod shop;

@@ -55,6 +55,12 @@ pub(crate) enum Command {
     /// The sample application of the demo.
     #[command(hide = true)]
     SampleApp(demo::SampleArgs),
+    /// Evaluates a config in Lua, for a `rollcore` that needs it.
+    #[command(hide = true)]
+    EvaluateLua {
+        /// The config; absolute.
+        path: PathBuf,
+    },
     /// Puts load on an address.
     #[command(hide = true)]
     Load(demo::LoadArgs),
@@ -63,7 +69,8 @@ pub(crate) enum Command {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The config file [default: rollcore.json or rollcore.toml in this directory].
+    /// The config file [default: rollcore.json, .toml, .lua or .js, or rollbridge.js, in this
+    /// directory].
     #[arg(short, long, value_name = "path")]
     pub(crate) config: Option<PathBuf>,
     /// Ignored, as in the contract.
@@ -364,6 +371,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// C-242.
     #[test]
     fn mistakes_are_told_in_the_words_of_the_contract() {
         let first = |typed: &str| misused(typed).lines().next().map(str::to_owned);
@@ -383,6 +391,7 @@ mod tests {
         assert!(misused("statsu").contains("(Did you mean status?)"));
     }
 
+    /// C-241.
     #[test]
     fn more_words_than_needed_are_ignored() {
         assert!(matches!(typed("status one two"), Command::Status(_)));

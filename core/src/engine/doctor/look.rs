@@ -7,9 +7,8 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, eaccess};
 
 use crate::engine::recover::Recovery;
+use crate::event::Orphan;
 use crate::spec::StateSpec;
-
-use super::check::LeftOver;
 
 /// The directory that `path` is in.
 pub(super) fn directory_of(path: &Path) -> PathBuf {
@@ -43,9 +42,8 @@ fn name_of(error: &io::Error) -> String {
     }
 }
 
-/// The processes of an earlier daemon that its state file names and that are still there. While that daemon runs they are
-/// its own.
-pub(super) async fn left_over(state: &StateSpec) -> Vec<LeftOver> {
-    let orphans = Recovery::look(state).await.map(|recovery| recovery.orphans()).unwrap_or_default();
-    orphans.into_iter().map(|orphan| LeftOver { id: orphan.id, pid: orphan.pid }).collect()
+/// The processes of an earlier daemon that its state file names and that are still there. A file that makes no sense
+/// names none (compat C-207), and a daemon that lives has none that are left over.
+pub(super) async fn left_over(state: &StateSpec) -> Vec<Orphan> {
+    Recovery::look(state).await.map(|recovery| recovery.orphans()).unwrap_or_default()
 }
