@@ -51,6 +51,10 @@
 //! | what the config set in `process.env` once | stays, also when the config no longer sets it | is what the config says now |
 //! | an error in the config | a stack | its message and its place |
 //! | ids and application names | any text | no control characters, for they stand in file names and log lines |
+//! | a daemon that was killed | the next one serves 503 until somebody deploys | the next one brings the release back; `restoreOnStart: false` does not |
+//! | whose a pid in the state file is | whoever has it now | pid and start time, never a zombie, and never from before a boot |
+//! | processes of a deploy under way | unknown to `status` and `recover` | in both (`starting`), and found even if the daemon is killed as they are spawned |
+//! | a state file of somebody else, or a link | believed, followed | neither |
 //! | release ids | any text | a safe alphabet, so that a branch name is never a shell command |
 //!
 //! # What is not supported yet

@@ -67,6 +67,18 @@
 //!
 //! A shutdown takes as long as its slowest stop, which for `"gracefulStopMs": "indefinite"` has no limit.
 //!
+//! # The state file
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | between two writes when nothing happens | 5 s | |
+//! | between two writes when much happens | 20 ms | what happens in between is in the later one |
+//! | the file | 16 MiB | when written, the oldest events are left out; when found, it is not read: `state file ignored` |
+//! | earlier daemons whose processes are still there | 16 | the processes of older ones are known by what was written only |
+//! | the environment of a process that is searched for its daemon | 2 MiB | the rest is not searched |
+//! | an orphan that is stopped | `proxy.forceStopTimeoutMs`, then SIGKILL and 500 ms | it is reported as not stopped |
+//! | looks for orphans that came while others were stopped | 3 | they are reported as not stopped |
+//!
 //! # The control socket
 //!
 //! | limit | default | then |
