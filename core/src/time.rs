@@ -98,6 +98,16 @@ impl Epoch {
         Self { wall, instant }
     }
 
+    /// This place, unless the calendar was set since: a `fresh` one that is a second or more away replaces it.
+    ///
+    /// Less is what reading two clocks one after the other makes, or a clock that is being disciplined.
+    #[must_use]
+    pub fn unless_set(self, fresh: Self) -> Self {
+        const SET_MS: u64 = 1_000;
+        let moved = fresh.wall(self.instant).0.abs_diff(self.wall.0);
+        if moved < SET_MS { self } else { fresh }
+    }
+
     /// What the calendar said at `instant`.
     #[must_use]
     pub fn wall(self, instant: Instant) -> WallTime {
@@ -124,5 +134,19 @@ mod tests {
             Epoch::new(WallTime::from_unix_ms(1_000), Instant::from_origin(Duration::from_millis(500)));
         assert_eq!(noon.wall(Instant::from_origin(Duration::from_millis(700))).unix_ms(), 1_200);
         assert_eq!(noon.wall(Instant::ORIGIN).unix_ms(), 500);
+    }
+
+    #[test]
+    fn an_epoch_stays_until_the_calendar_is_set() {
+        let at = |wall, ms| {
+            Epoch::new(WallTime::from_unix_ms(wall), Instant::from_origin(Duration::from_millis(ms)))
+        };
+        let first = at(1_000_000, 500);
+        for fresh in [at(1_000_001, 500), at(1_060_000, 60_500), at(1_059_001, 60_500), at(999_500, 500)] {
+            assert_eq!(first.unless_set(fresh), first, "{fresh:?}");
+        }
+        for fresh in [at(1_001_000, 500), at(990_000, 500), at(4_600_000, 60_500)] {
+            assert_eq!(first.unless_set(fresh), fresh);
+        }
     }
 }

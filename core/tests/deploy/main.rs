@@ -2,6 +2,7 @@
 
 mod app;
 mod end;
+mod ending;
 mod failures;
 mod operations;
 mod shop;

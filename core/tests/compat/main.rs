@@ -1,0 +1,58 @@
+//! A drop-in for Rollbridge: every clause of its contract has a test, by name, in `clauses.txt`.
+//!
+//! The rule is cheap to keep. A test says in its doc comment (or beside an assertion) which clause it holds, as `C-` and
+//! the number; `UPDATE=1` then enters it in the table. What is entered must exist, must run, and must cite the clause
+//! itself or in its file.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+#[path = "../floors/scan.rs"]
+#[expect(dead_code, reason = "tokens are for the fence")]
+mod scan;
+
+mod answers;
+mod app;
+mod check;
+mod deploying;
+mod events;
+mod golden;
+mod keys;
+mod made_up;
+mod ports;
+mod rendering;
+mod retiring;
+mod shop;
+mod sources;
+mod status;
+mod table;
+
+use sources::Tests;
+use table::Table;
+
+/// Whether clauses may still wait for a branch of work, as `pending: <branch>`.
+const MAY_BE_PENDING: bool = true;
+
+/// The table of every clause of the contract against the tests of the workspace.
+#[test]
+fn every_clause_has_a_test() {
+    let place = root().join("core/tests/compat/clauses.txt");
+    let tests = Tests::of_workspace(&root());
+    assert!(tests.len() > 300, "only {} tests were found", tests.len());
+    let mut table = Table::parse(&read(&place));
+    if env::var_os("UPDATE").is_some() {
+        table.enter(&tests);
+        fs::write(&place, table.to_string()).expect("it can be written");
+    }
+    let problems = check::problems(&table, &tests, MAY_BE_PENDING);
+    assert!(problems.is_empty(), "{}\n(UPDATE=1 enters the tests that cite a clause)", problems.join("\n"));
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> PathBuf {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR"));
+    core.parent().expect("the workspace is around the crate").to_owned()
+}
