@@ -5,5 +5,8 @@ mod end;
 mod ending;
 mod failures;
 mod operations;
+mod reload;
+mod rollback;
+mod services;
 mod shop;
 mod traffic;
