@@ -233,12 +233,14 @@ mod tests {
             .collect()
     }
 
+    /// C-76.
     #[test]
     fn base_100_factor_3_cap_500_gives_100_300_500() {
         let policy = RestartPolicy::always(ms(100)).backoff(3.0, ms(500)).expect("3 is a factor");
         assert_eq!(delays(&policy, 4), [ms(100), ms(300), ms(500), ms(500)]);
     }
 
+    /// C-76.
     #[test]
     fn without_a_factor_the_delay_is_constant_and_capped() {
         assert_eq!(delays(&RestartPolicy::default(), 3), [SECOND; 3]);
@@ -246,6 +248,7 @@ mod tests {
         assert_eq!(delays(&capped, 3), [ms(200); 3]);
     }
 
+    /// C-76.
     #[test]
     fn a_limit_of_zero_never_restarts() {
         let policy = RestartPolicy::always(SECOND).limit(0, Duration::ZERO);
@@ -253,6 +256,7 @@ mod tests {
         assert_eq!(policy.decide(&mut RestartHistory::default(), at(0)), RestartDecision::GiveUp(expected));
     }
 
+    /// C-76.
     #[test]
     fn a_restart_counts_until_its_window_has_passed() {
         let policy = RestartPolicy::always(ms(1)).limit(1, SECOND);

@@ -89,6 +89,7 @@ mod tests {
         }
     }
 
+    /// C-35.
     #[test]
     fn placeholders_are_replaced_and_the_rest_is_left_alone() {
         for (text, expected) in [
@@ -108,6 +109,7 @@ mod tests {
         }
     }
 
+    /// C-37.
     #[test]
     fn a_missing_value_is_named_as_it_was_written() {
         let error = |text| render(text, known).expect_err(text).to_string();
@@ -133,6 +135,7 @@ mod tests {
             prop_assert_eq!(render(&text, known), Ok(text));
         }
 
+        /// C-39.
         #[test]
         fn a_value_goes_in_as_it_is(before in "[a-z ]*", value in any::<String>(), after in "[a-z ]*") {
             let rendered = render(&format!("{before}{{{{key}}}}{after}"), |_| Some(&value));

@@ -51,6 +51,7 @@ async fn check(address: SocketAddr, schedule: HealthSchedule) -> (Result<Ready, 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
 
+/// C-81.
 #[tokio::test]
 async fn ready_after_failures() {
     let address = app(&[UNAVAILABLE, "", "rubbish\r\n\r\n", OK]).await;
@@ -59,6 +60,7 @@ async fn ready_after_failures() {
     assert!(took >= MS(60), "three intervals of 20 ms, but took {took:?}");
 }
 
+/// C-81.
 #[tokio::test]
 async fn any_2xx_is_ready() {
     for answer in [&["HTTP/1.1 204 No Content\r\n\r\n"], &["HTTP/1.0 299 Odd\r\n\r\nendless hang"]] {
@@ -68,7 +70,7 @@ async fn any_2xx_is_ready() {
     }
 }
 
-/// The status is what counts; redirects are not followed (stricter than C-82), 304 fails.
+/// The status is what counts; redirects are not followed (stricter than C-82), 304 fails. C-83.
 #[tokio::test]
 async fn other_statuses_are_named() {
     let cases: [(&'static [&'static str], u16); 4] = [
@@ -99,6 +101,7 @@ fn assert_no_answer(error: &HealthError) {
     assert!(error.to_string().contains(": no answer within "), "{error}");
 }
 
+/// Better than C-84.
 #[tokio::test]
 async fn a_hang_ends_at_the_timeout() {
     for answer in [&["hang"], &["HTTP/1.1 200 OK\r\nslow: hang"]] {
@@ -111,6 +114,7 @@ async fn a_hang_ends_at_the_timeout() {
     }
 }
 
+/// Better than C-84.
 #[tokio::test]
 async fn a_hung_probe_is_followed_by_another() {
     let patient = HealthSchedule { timeout: MS(10_000), probe_timeout: MS(50), ..schedule() };
@@ -127,6 +131,7 @@ async fn a_listener_that_never_accepts_is_no_answer() {
     assert!((MS(400)..MS(800)).contains(&took), "{took:?}");
 }
 
+/// C-83.
 #[tokio::test]
 async fn refused_and_garbage_are_fetch_failed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -140,6 +145,7 @@ async fn refused_and_garbage_are_fetch_failed() {
     }
 }
 
+/// C-83.
 #[tokio::test]
 async fn a_url_that_cannot_be_asked_is_fetch_failed_and_no_time_is_no_attempts() {
     let brief = HealthSchedule { timeout: MS(30), ..schedule() };

@@ -24,6 +24,7 @@ async fn exhausted(allocator: &PortAllocator, range: PortRange) -> String {
     allocator.lease(range).await.expect_err("there is no port").to_string()
 }
 
+/// Better than C-53: leases know each other.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_at_once_never_clash() {
     const HOST: &str = "127.0.0.2";
@@ -43,6 +44,7 @@ async fn two_hundred_at_once_never_clash() {
     }
 }
 
+/// C-49.
 #[tokio::test]
 async fn a_leased_port_can_be_bound_and_is_given_back() {
     const HOST: &str = "127.0.0.3";
@@ -72,6 +74,7 @@ async fn connections_of_a_former_owner_do_not_matter() {
     assert_eq!(lease.port(), port);
 }
 
+/// C-51; C-53.
 #[tokio::test]
 async fn an_exhausted_range_counts_its_reasons() {
     const HOST: &str = "127.0.0.5";
@@ -95,6 +98,7 @@ async fn an_exhausted_range_counts_its_reasons() {
     assert!(matches!(error, LeaseError::Exhausted { reserved: 0, in_use: 1, denied: 0, .. }), "{error}");
 }
 
+/// C-47, C-49, C-51.
 #[tokio::test]
 async fn all_or_none() {
     const HOST: &str = "127.0.0.6";
@@ -118,6 +122,7 @@ async fn all_or_none() {
     assert_eq!(leases[0].1.port(), port);
 }
 
+/// C-50, C-51.
 #[tokio::test]
 async fn an_address_that_is_not_ours_is_denied() {
     // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.

@@ -140,6 +140,20 @@ impl<'v> Field<'v> {
         if self.is_null() { self.required_text(notes) } else { self.text(notes) }
     }
 
+    /// `text` of this field, for a name: it stands in file names, in variables and in lines of a log.
+    pub(super) fn as_name(&self, text: Option<String>, notes: &mut Notes) -> Option<String> {
+        let text = text?;
+        if text.contains(char::is_control) {
+            self.refuse(
+                "must not contain control characters",
+                format!("Remove line breaks and other control characters from {}.", self.key),
+                notes,
+            );
+            return None;
+        }
+        Some(text)
+    }
+
     fn text_fix(&self) -> String {
         format!("Set {} to a string value.", self.key)
     }

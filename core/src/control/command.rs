@@ -237,6 +237,7 @@ mod tests {
         ControlCommand::parse(line.as_bytes()).expect(line)
     }
 
+    /// C-171.
     #[test]
     fn what_is_not_json_is_refused_by_that_name() {
         for line in ["", "  ", "{", "this is not json", "{'a':1}", "{\"a\":1}x", "\u{0}"] {
@@ -247,6 +248,7 @@ mod tests {
         assert!(refused(&"[".repeat(100_000)).contains("JSON"));
     }
 
+    /// C-172, C-173.
     #[test]
     fn json_that_is_no_command_is_refused_with_the_texts_of_the_contract() {
         for line in ["123", "null", "\"status\"", "true"] {
@@ -261,6 +263,7 @@ mod tests {
         assert_eq!(refused(&long).chars().count(), "Unknown command: ".len() + ECHO_CHARS_MAX);
     }
 
+    /// C-108, C-174.
     #[test]
     fn a_deploy_needs_a_path_and_texts() {
         for path in ["", r#","releasePath":"""#, r#","releasePath":7"#, r#","releasePath":null"#] {
@@ -284,6 +287,7 @@ mod tests {
         assert_eq!(parsed(r#"{"command":"stop"}"#), ControlCommand::Stop { release_id: None });
     }
 
+    /// C-181.
     #[test]
     fn any_limit_that_is_no_count_means_all() {
         let limit = |limit: &str| match parsed(&format!(r#"{{"command":"events","limit":{limit}}}"#)) {

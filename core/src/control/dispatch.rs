@@ -168,6 +168,7 @@ fn shut_down(report: ShutdownReport) -> ControlReply {
 mod tests {
     use super::*;
 
+    /// C-108.
     #[test]
     fn a_release_without_a_name_is_named_after_the_time() {
         assert_eq!(digits(WallTime::from_unix_ms(1_795_208_936_463)), "20261120210856463");
@@ -176,6 +177,7 @@ mod tests {
         assert!(release("/r".to_owned(), None, Some("a;b".to_owned())).is_err());
     }
 
+    /// C-149.
     #[test]
     fn what_could_not_be_stopped_is_counted() {
         let error = |survivors| shut_down(ShutdownReport { survivors }).error().map(str::to_owned);

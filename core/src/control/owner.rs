@@ -39,6 +39,7 @@ mod tests {
         OwnerName::Name(name.to_owned())
     }
 
+    /// C-157.
     #[test]
     fn names_numbers_and_quoted_numbers_are_known() {
         assert_eq!(user(&name("root")).ok(), Some(Uid::from_raw(0)));
@@ -46,6 +47,7 @@ mod tests {
         assert_eq!(group(&OwnerName::Id(12)).ok(), Some(Gid::from_raw(12)));
     }
 
+    /// C-157.
     #[test]
     fn an_unknown_name_says_what_to_do() {
         let error = user(&name("nobody-has-this-name")).expect_err("nobody has it").to_string();

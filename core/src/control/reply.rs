@@ -97,6 +97,7 @@ impl Serialize for ControlReply {
 mod tests {
     use super::*;
 
+    /// C-167, C-170.
     #[test]
     fn status_comes_first_and_the_line_is_compact() {
         let reply = ControlReply::success(&serde_json::json!({"restarted": ["wk"], "a": null}));
@@ -114,6 +115,7 @@ mod tests {
         assert!(ControlReply::success(&7).error().is_some());
     }
 
+    /// C-149.
     #[test]
     fn problems_of_a_shutdown_are_told_together() {
         let stopped =

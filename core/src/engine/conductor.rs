@@ -7,12 +7,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
+use crate::event::Event;
 use crate::id::OpId;
 use crate::port::PortAllocator;
 use crate::rollout::{Action, Answer, Command, Input, World};
 use crate::spec::Application;
 
 use super::Shared;
+use super::journal::{self, Ending};
 use super::perform::{News, Performer};
 use super::status::Published;
 
@@ -52,7 +54,8 @@ impl Conductor {
     ) -> Self {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
-        let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell);
+        let (proxy, handed_over) = (Arc::clone(&shared.proxy), Arc::clone(&shared.handed_over));
+        let performer = Performer::new(proxy, handed_over, ports, tell, shared.journal.mark());
         Self {
             application: Arc::clone(world.application()),
             world,
@@ -71,13 +74,23 @@ impl Conductor {
     }
 
     async fn run(mut self) {
-        while self.farewells.is_empty() {
+        while !self.world.is_over() {
             let input = self.next_input().await;
             self.turn(input);
         }
         self.shared.proxy.close(CLOSE_TIMEOUT).await;
+        self.end_journal().await;
         for (op, answer) in std::mem::take(&mut self.farewells) {
             self.give(op, answer);
+        }
+    }
+
+    /// Before anybody hears that it is over: a new daemon may start at once (compat C-147).
+    async fn end_journal(&self) {
+        let is_clean = |(_, answer): &(OpId, Answer)| matches!(answer, Answer::ShutDown { survivors: 0 });
+        let ending = if self.farewells.iter().all(is_clean) { Ending::Clean } else { Ending::WithSurvivors };
+        if let Err(error) = self.shared.journal.end(ending).await {
+            self.shared.events.record(Event::StatePersistFailed { error });
         }
     }
 
@@ -110,6 +123,7 @@ impl Conductor {
 
     /// Whoever hears of a turn, by an event or an answer, finds it in the status.
     fn turn(&mut self, input: Input) {
+        let is_news = journal::is_news(&input);
         let is_said = |action: &Action| matches!(action, Action::Record(_) | Action::Answer { .. });
         let actions = self.world.handle(input, clock::now());
         let actions = actions.into_iter().map(|action| self.performer.with_output(action));
@@ -117,8 +131,13 @@ impl Conductor {
         done.into_iter().for_each(|action| self.performer.perform(action));
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
-        self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
+        let published = Published::of(&self.world, self.performer.outputs(), self.performer.memory());
+        self.shared.published.store(Arc::new(published));
+        let is_answered = said.iter().any(|action| matches!(action, Action::Answer { .. }));
         said.into_iter().for_each(|action| self.say(action));
+        if is_news || is_answered {
+            self.shared.journal.has_news();
+        }
     }
 
     /// The proxy outlives every config; this is what of a new one it takes over.

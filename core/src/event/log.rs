@@ -124,6 +124,7 @@ mod tests {
         events.iter().map(|event| event.seq.0).collect()
     }
 
+    /// C-195.
     #[test]
     fn the_newest_are_kept_and_the_oldest_dropped() {
         let log = log(3, 5);

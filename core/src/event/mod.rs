@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::exit::Exit;
-use crate::id::{InstanceId, Pid, ReleaseId, Revision, Seq};
+use crate::id::{Attestation, InstanceId, Pid, ReleaseId, Revision, Seq};
 use crate::report::{DrainReport, HookProblem, OutputLine, StartReason};
 use crate::step::{Step, Undo};
 use crate::time::WallTime;
@@ -135,6 +137,16 @@ pub enum Event {
         /// Its directory.
         path: PathBuf,
     },
+    /// Somebody else has taken over; what was begun here goes on to its end.
+    OwnerRetired {
+        /// What the other one said of itself.
+        attestation: Attestation,
+    },
+    /// The release that a daemon was started with could not be made active.
+    BootstrapFailed {
+        /// The release.
+        release: ReleaseId,
+    },
     /// Somebody asked for the restart of a process.
     RestartRequested {
         /// The process.
@@ -157,6 +169,46 @@ pub enum Event {
         /// The error.
         error: String,
     },
+    /// What runs could not be written down; it is tried again.
+    StatePersistFailed {
+        /// Why.
+        error: String,
+    },
+    /// The state file of an earlier daemon is not believed or cannot be read. Ours.
+    StateIgnored {
+        /// Why.
+        error: String,
+    },
+    /// A process of an earlier daemon is still there.
+    OrphanDetected(Orphan),
+    /// An earlier daemon was killed, and left processes behind.
+    OrphansFound {
+        /// How many.
+        count: usize,
+    },
+    /// A process of an earlier daemon is gone with its whole group, as was asked for. Ours.
+    OrphanStopped(Orphan),
+    /// A process of an earlier daemon could not be ended. Ours.
+    OrphanSurvived(Orphan),
+    /// The release that was active when an earlier daemon was killed is brought back. Ours.
+    RestoreStarted {
+        /// The release.
+        release: ReleaseId,
+        /// Its directory.
+        path: PathBuf,
+    },
+    /// That release is active again. Ours.
+    ReleaseRestored {
+        /// The release.
+        release: ReleaseId,
+    },
+    /// That release was not brought back; requests get 503 until somebody deploys. Ours.
+    RestoreFailed {
+        /// The release.
+        release: ReleaseId,
+        /// Why.
+        error: String,
+    },
     /// Something happened to a process.
     Process {
         /// Which one.
@@ -166,6 +218,18 @@ pub enum Event {
         /// What.
         event: ProcessEvent,
     },
+}
+
+/// A process of an earlier daemon that is still there. As JSON it is what `status` lists (compat C-186).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Orphan {
+    /// Its instance.
+    pub id: String,
+    /// Its leader; when that is dead, another process of its group.
+    pub pid: u32,
+    /// Its release, if it belonged to one.
+    #[serde(rename = "releaseId")]
+    pub release: Option<String>,
 }
 
 /// Something that happened to a process.
@@ -206,6 +270,25 @@ pub enum ProcessEvent {
         hook: &'static str,
         /// What was wrong with it.
         problem: HookProblem,
+    },
+    /// Its members together hold more memory than is good.
+    MemoryWarning {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much is good.
+        warn_bytes: u64,
+    },
+    /// Its members together hold more memory than they may; it is stopped and started again.
+    MemoryLimitExceeded {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much they may.
+        limit_bytes: u64,
+    },
+    /// It was stopped for its memory, and could not be started again.
+    MemoryRestartFailed {
+        /// Why.
+        error: String,
     },
     /// It was stopped, and even after SIGKILL something of its group was left. Ours.
     SurvivorsLeft {

@@ -12,6 +12,10 @@ use crate::report::{HookProblem, OutputLine};
 
 use super::{Event, ProcessEvent, StampedEvent, StartupProcess};
 
+/// Compat C-207.
+const ORPHANS_HINT: &str =
+    "a previous daemon did not shut down cleanly; verify these pids and stop any leftovers";
+
 impl Event {
     /// What happened, in the words of the contract.
     #[must_use]
@@ -34,10 +38,21 @@ impl Event {
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
             Self::RollbackStarted { .. } => "rollback starting",
+            Self::OwnerRetired { .. } => "external owner retired",
+            Self::BootstrapFailed { .. } => "bootstrap activation failed",
             Self::RestartRequested { .. } => "process restart requested",
             Self::CommandFailed { .. } => "command failed",
             Self::ControlConnectionFailed { .. } => "control connection error",
             Self::ProxyRequestFailed { .. } => "proxy error",
+            Self::StatePersistFailed { .. } => "state persist failed",
+            Self::StateIgnored { .. } => "state file ignored",
+            Self::OrphanDetected(_) => "orphaned managed process detected",
+            Self::OrphansFound { .. } => "orphaned processes from a previous daemon",
+            Self::OrphanStopped(_) => "orphaned process stopped",
+            Self::OrphanSurvived(_) => "orphaned process not stopped",
+            Self::RestoreStarted { .. } => "restore starting",
+            Self::ReleaseRestored { .. } => "release restored",
+            Self::RestoreFailed { .. } => "restore failed",
             Self::Process { event, .. } => return event.message(),
         };
         Cow::Borrowed(message)
@@ -53,7 +68,8 @@ impl Event {
                 json!({ "releaseId": release, "releasePath": text(path), "revision": revision })
             }
             Self::DeployStarted { release, path, revision: None }
-            | Self::RollbackStarted { release, path } => {
+            | Self::RollbackStarted { release, path }
+            | Self::RestoreStarted { release, path } => {
                 json!({ "releaseId": release, "releasePath": text(path) })
             }
             Self::StepStarted { release, step } => json!({ "releaseId": release, "step": step.to_string() }),
@@ -68,7 +84,9 @@ impl Event {
                 json!({ "error": error, "phase": phase.as_str(), "releaseId": release })
             }
             Self::StartupProcessSeen(process) => startup_process(process),
-            Self::DeployFailed { release, error } | Self::ReleaseDrainFailed { release, error } => {
+            Self::DeployFailed { release, error }
+            | Self::ReleaseDrainFailed { release, error }
+            | Self::RestoreFailed { release, error } => {
                 json!({ "error": error, "releaseId": release })
             }
             Self::TrafficSwitched { previous, release } => {
@@ -81,9 +99,21 @@ impl Event {
             }),
             Self::RolloutUndone { release }
             | Self::ReleaseDrained { release }
-            | Self::ReleaseStopped { release } => json!({ "releaseId": release }),
+            | Self::ReleaseStopped { release }
+            | Self::ReleaseRestored { release } => json!({ "releaseId": release }),
+            Self::OwnerRetired { attestation } => {
+                json!({ "attestation": attestation, "status": "draining" })
+            }
+            Self::BootstrapFailed { release } => json!({ "releaseId": release, "status": "error" }),
             Self::RestartRequested { process } => json!({ "processId": process }),
-            Self::CommandFailed { error } | Self::ProxyRequestFailed { error } => json!({ "error": error }),
+            Self::CommandFailed { error }
+            | Self::ProxyRequestFailed { error }
+            | Self::StatePersistFailed { error }
+            | Self::StateIgnored { error } => json!({ "error": error }),
+            Self::OrphanDetected(orphan) | Self::OrphanStopped(orphan) | Self::OrphanSurvived(orphan) => {
+                json!({ "pid": orphan.pid, "processId": orphan.id, "releaseId": orphan.release })
+            }
+            Self::OrphansFound { count } => json!({ "count": count, "hint": ORPHANS_HINT }),
             Self::ControlConnectionFailed { code, error } => json!({ "code": code, "error": error }),
             Self::Process { process, release, event } => event.data(process, release),
         }
@@ -98,6 +128,9 @@ impl ProcessEvent {
             Self::RestartFailed { .. } => "process restart failed",
             Self::RestartLimitReached { .. } => "restart limit reached",
             Self::StopTimedOut { .. } => "process stop timed out; sending SIGKILL",
+            Self::MemoryWarning { .. } => "memory warning",
+            Self::MemoryLimitExceeded { .. } => "memory limit exceeded",
+            Self::MemoryRestartFailed { .. } => "memory restart failed",
             Self::SurvivorsLeft { .. } => "process survived SIGKILL",
             Self::HookFailed { hook, problem } => return Cow::Owned(format!("{hook} {}", outcome(problem))),
         };
@@ -110,7 +143,13 @@ impl ProcessEvent {
                 json!({ "command": command, "pid": pid, "reason": reason.as_str() })
             }
             Self::Exited(exit) => json!({ "code": exit.code(), "signal": exit.signal() }),
-            Self::RestartFailed { error } => json!({ "error": error }),
+            Self::RestartFailed { error } | Self::MemoryRestartFailed { error } => json!({ "error": error }),
+            Self::MemoryWarning { rss_bytes, warn_bytes } => {
+                json!({ "rssBytes": rss_bytes, "warnBytes": warn_bytes })
+            }
+            Self::MemoryLimitExceeded { rss_bytes, limit_bytes } => {
+                json!({ "limitBytes": limit_bytes, "rssBytes": rss_bytes })
+            }
             Self::RestartLimitReached { max_restarts, window } => {
                 json!({ "maxRestarts": max_restarts, "windowMs": whole_ms(*window) })
             }

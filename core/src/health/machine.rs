@@ -180,6 +180,7 @@ mod tests {
         }
     }
 
+    /// C-81.
     #[test]
     fn it_waits_then_asks_until_the_answer_is_2xx() {
         let answers = |attempt| Some((10, ProbeOutcome::Status(if attempt == 3 { 204 } else { 500 })));
@@ -211,6 +212,7 @@ mod tests {
         assert_eq!((result, end), (Err(HealthReason::NoAnswer { within: MS(1_000) }), 1_100));
     }
 
+    /// C-83.
     #[test]
     fn without_time_there_are_no_attempts() {
         let (result, end) = play(HealthSchedule { timeout: MS(0), ..schedule() }, |_| None);

@@ -139,6 +139,7 @@ mod tests {
         PortRange::new(first, last).expect("it ascends")
     }
 
+    /// C-49.
     #[test]
     fn the_lowest_free_port_comes_first_and_is_held_while_it_is_tried() {
         let mut book = LeaseBook::default();
@@ -153,6 +154,7 @@ mod tests {
         assert_eq!(book.held(), [11, 12]);
     }
 
+    /// C-51.
     #[test]
     fn an_exhausted_range_says_why() {
         let mut book = LeaseBook::default();

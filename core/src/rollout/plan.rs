@@ -8,7 +8,8 @@ use crate::step::Step;
 
 /// The steps of a rollout, in the order of compat C-110.
 ///
-/// `services_running` are the persistent services that an earlier release started; they are left alone (C-114).
+/// `services_running` are the persistent services that an earlier release started and that run, or come back by
+/// themselves; they are left alone (C-114). One that is down for good is started again.
 ///
 /// ```
 /// use rollcore::{Application, CommandSpec, Config, plan};

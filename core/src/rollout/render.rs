@@ -173,6 +173,7 @@ fn env_name(id: &str) -> String {
 mod tests {
     use super::*;
 
+    /// C-43.
     #[test]
     fn environment_names_are_upper_case_with_single_underscores() {
         assert_eq!(env_name("web"), "WEB");

@@ -42,12 +42,14 @@ mod tests {
         (Generation(3), Instant::from_origin(Duration::from_secs(30))),
     ];
 
+    /// C-132.
     #[test]
     fn the_newest_are_kept() {
         let retention = Retention { keep: 1, max_age: None };
         assert_eq!(forgotten(&STOPPED, retention, at(100)), [Generation(2), Generation(1)]);
     }
 
+    /// C-132.
     #[test]
     fn the_old_ones_go() {
         let retention = Retention { keep: 10, max_age: Some(Duration::from_secs(75)) };

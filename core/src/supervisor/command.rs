@@ -155,6 +155,7 @@ mod tests {
         prepare(spec, &[], &Mark::new()).map(|prepared| prepared.image).expect_err("it cannot be started")
     }
 
+    /// C-56.
     #[test]
     fn a_missing_directory_and_a_missing_program_are_told_apart() {
         let shell = RunSpec::new(Command::Shell("true".into()), "/no/such/place");
@@ -186,6 +187,7 @@ mod tests {
         assert!(prepare(&exec("bin/sh"), &[], &Mark::new()).is_ok(), "relative to its directory");
     }
 
+    /// C-41.
     #[test]
     fn the_environment_is_ours_then_the_specs_then_more() {
         let mut spec = exec("/bin/sh");

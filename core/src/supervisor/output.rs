@@ -160,6 +160,7 @@ mod tests {
         lines
     }
 
+    /// C-58; better than C-59.
     #[test]
     fn lines_do_not_depend_on_the_pieces() {
         let text = "one\r\ntwo\n\n\r\nthrée\rfour\nfive".as_bytes();
@@ -170,6 +171,7 @@ mod tests {
         }
     }
 
+    /// C-58.
     #[test]
     fn what_is_not_utf_8_is_replaced() {
         assert_eq!(split(&[b"a\xffb\n"]), ["a\u{fffd}b"]);
@@ -201,6 +203,7 @@ mod tests {
         assert!(splitter.partial.capacity() <= 4 * LINE_BYTES_MAX);
     }
 
+    /// C-58.
     #[test]
     fn older_lines_are_dropped() {
         let output = Output::new(3);

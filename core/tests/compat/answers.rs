@@ -148,7 +148,7 @@ async fn restarts() {
     talk.end("restart").await;
 }
 
-/// C-171, C-172, C-173: what is no command. The connection stays open (C-168, C-170), and every refusal is an event.
+/// C-171, C-172, C-173, C-185: what is no command. The connection stays open (C-168, C-170), and every refusal is an event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_command() {
     let talk = Conversation::begin().await;
@@ -180,5 +180,23 @@ async fn a_shutdown() {
     assert_eq!(other.ask(r#"{"command":"events","limit":1}"#).await["status"], "success");
     talk.golden.assert("shutdown", &asking.ask(r#"{"command":"shutdown"}"#).await);
     assert_eq!((asking.rest().await, other.rest().await), (String::new(), String::new()));
+    talk.shop.close().await;
+}
+
+/// C-184: a connection that breaks is told, and harms nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_is_an_event() {
+    let talk = Conversation::begin().await;
+    // Whoever closes with an answer unread resets the connection.
+    let wire = talk.shop.wire().await;
+    wire.ask_and_break(r#"{"command":"status"}"#).await;
+    talk.shop.until_event("control connection error", 1).await;
+    let events = talk.shop.ask(&json!({ "command": "events" })).await;
+    let event = events["events"].as_array().expect("a list").last().expect("one is there");
+    keys::assert_event(event);
+    assert_eq!(
+        (&event["message"], &event["data"]["code"]),
+        (&json!("control connection error"), &json!("ECONNRESET"))
+    );
     talk.shop.close().await;
 }

@@ -90,7 +90,7 @@ pub(crate) const OUR_EVENTS: [&str; 7] = [
 ];
 
 /// The data of each event of the contract that these tests see (C-197, C-198): required, and optional.
-const EVENT_DATA: [(&str, &[&str], &[&str]); 17] = [
+const EVENT_DATA: [(&str, &[&str], &[&str]); 18] = [
     ("proxy listening", &["host", "port"], &[]),
     ("control socket listening", &["path"], &[]),
     ("deploy starting", &["releaseId", "releasePath"], &["revision"]),
@@ -107,6 +107,7 @@ const EVENT_DATA: [(&str, &[&str], &[&str]); 17] = [
     ("rollback starting", &["releaseId", "releasePath"], &[]),
     ("process restart requested", &["processId"], &[]),
     ("command failed", &["error"], &[]),
+    ("control connection error", &["code", "error"], &[]),
     ("proxy error", &["error"], &[]),
     ("process started", &["command", "id", "pid", "processId", "reason", "releaseId"], &[]),
     ("process exited", &["code", "id", "processId", "releaseId", "signal"], &[]),

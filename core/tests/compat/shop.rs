@@ -23,8 +23,14 @@ pub(crate) struct Shop {
 impl Shop {
     /// Like the one of C-194: a service, workers, one that crashes, a singleton, a web process; and a handoff service.
     pub(crate) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Value)) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let application = application(&config(&directory));
+        let mut config = config(&directory);
+        change(&mut config);
+        let application = application(&config);
         let control = application.control.clone();
         let engine = Engine::start(application).await.expect("the engine starts");
         let server = ControlServer::bind(&control).await.expect("the path is free");
@@ -64,6 +70,19 @@ impl Shop {
         let waited = tokio::time::timeout(DEADLINE, waiting).await;
         let status = || serde_json::to_string_pretty(&self.engine.status()).unwrap_or_default();
         assert!(waited.is_ok(), "never {what}: {}", status());
+    }
+
+    /// Waits until this instance of the newest release that has one has printed so many lines, and tells them.
+    pub(crate) async fn lines(&self, id: &str, count: usize) -> Vec<String> {
+        let of = |status: &Status| {
+            let of_releases = status.releases.iter().rev().flat_map(|release| release.processes.clone());
+            let singles =
+                status.services.iter().chain(&status.singletons).map(|single| single.process.clone());
+            let found = of_releases.chain(singles).find(|process| process.id.to_string() == id);
+            found.map_or_else(Vec::new, |process| process.logs.into_iter().map(|line| line.line).collect())
+        };
+        self.until(&format!("{count} lines of {id}"), |status| of(status).len() >= count).await;
+        of(&self.engine.status())
     }
 
     /// Waits until this event has happened so many times.
@@ -139,6 +158,19 @@ impl Wire {
         let begins = ["{\"status\":\"success\"", "{\"error\":"];
         assert!(begins.iter().any(|begin| answer.starts_with(begin)), "{answer}");
         value
+    }
+
+    /// Sends a line and leaves when its answer has come, without reading it.
+    pub(crate) async fn ask_and_break(mut self, line: &str) {
+        let stream = self.0.get_mut();
+        stream.write_all(format!("{line}\n").as_bytes()).await.expect("the server reads");
+        let readable = tokio::time::timeout(DEADLINE, stream.readable()).await;
+        readable.expect("it is answered").expect("it can be read");
+    }
+
+    /// Sends a line and leaves at once; an answer is not waited for.
+    pub(crate) async fn tell(mut self, line: &str) {
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes()).await.expect("the server reads");
     }
 
     /// Everything that the server says until it closes.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::support::{Door, SHUTDOWN, SOON, STATUS, deploy, soon};
 
+/// C-146, C-182.
 #[tokio::test]
 async fn shutdown_is_answered_last_and_everybody_else_is_closed_without_an_answer() {
     let mut door = Door::open().await;
@@ -44,6 +45,7 @@ async fn of_two_shutdowns_one_is_answered() {
     assert_eq!(door.ended().await, ControlEnd::ShutDown);
 }
 
+/// C-244, C-245.
 #[tokio::test]
 async fn the_client_says_what_the_matter_is() {
     let directory = tempfile::tempdir().expect("a temporary directory");

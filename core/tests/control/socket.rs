@@ -56,6 +56,7 @@ fn is_let_in(path: &Path) -> bool {
     stranger.connect(&address).map_or_else(|error| error.kind() == io::ErrorKind::WouldBlock, |()| true)
 }
 
+/// C-157, C-175.
 #[tokio::test]
 async fn the_socket_is_private_at_every_instant() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -77,6 +78,7 @@ async fn the_socket_is_private_at_every_instant() {
     }
 }
 
+/// C-157, C-175.
 #[tokio::test]
 async fn owner_and_group_are_set_or_named_as_unknown() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -151,6 +153,7 @@ async fn a_dead_socket_of_another_user_is_left_untouched() {
     drop(ControlServer::bind(&ours).await.expect("a socket that we gave away is ours to replace"));
 }
 
+/// C-154.
 #[tokio::test]
 async fn a_dead_socket_is_replaced() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -165,6 +168,7 @@ async fn a_dead_socket_is_replaced() {
     assert_eq!(client.server_pid().map(rollcore::Pid::get), Some(std::process::id()));
 }
 
+/// C-155.
 #[tokio::test]
 async fn a_second_server_is_told_who_is_there() {
     let door = Door::open().await;
@@ -178,6 +182,7 @@ async fn a_second_server_is_told_who_is_there() {
     assert_eq!(door.wire().await.ask(STATUS).await["status"], "success", "the first one is not harmed");
 }
 
+/// C-156.
 #[tokio::test]
 async fn a_stranger_that_is_alive_is_not_replaced() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::{Door, SOON, STATUS, deploy};
 
+/// C-167, C-170 to C-174.
 #[tokio::test]
 async fn refusals_have_the_texts_of_the_contract_and_the_connection_stays_open() {
     let door = Door::open().await;
@@ -51,6 +52,7 @@ async fn a_thousand_pipelined_commands_get_a_thousand_answers() {
     }
 }
 
+/// C-168.
 #[tokio::test]
 async fn answers_come_when_they_are_ready_and_pending_ones_do_not_block() {
     let door = Door::open().await;
@@ -61,6 +63,7 @@ async fn answers_come_when_they_are_ready_and_pending_ones_do_not_block() {
     assert_eq!(wire.answer().await["activeReleaseId"], "v2");
 }
 
+/// Better than C-169.
 #[tokio::test]
 async fn a_half_closed_client_still_gets_its_answer() {
     let door = Door::open().await;

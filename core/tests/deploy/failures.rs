@@ -81,6 +81,7 @@ async fn a_web_process_that_answers_500_leaves_the_old_release_alone() {
     assert!(error.to_string().ends_with("HTTP 500"), "C-83: {error}");
 }
 
+/// Better than C-121 and C-122.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_singleton_that_does_not_start_brings_the_old_one_back() {
     let error = leaves_v1_alone(2, "crash").await;
@@ -99,6 +100,7 @@ async fn a_health_check_that_is_never_answered_ends_in_time() {
     shop.close().await;
 }
 
+/// Better than C-123.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_three_deploys_at_once_one_is_carried_out() {
     let shop = Shop::open().await;

@@ -4,6 +4,7 @@ use rollcore::{ReleaseId, RestartSelection, RollbackTo};
 
 use crate::shop::{DEADLINE, Shop};
 
+/// C-111, C-113.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_replaces_another() {
     let shop = Shop::open().await;
@@ -25,6 +26,7 @@ async fn a_release_replaces_another() {
     shop.close().await;
 }
 
+/// C-114, C-120.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_outlives_releases_and_a_singleton_does_not() {
     let shop = Shop::open().await;
@@ -145,6 +147,7 @@ async fn an_engine_that_nobody_holds_any_more_stops_everything() {
     }
 }
 
+/// C-146.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_in_the_middle_of_a_deploy_leaves_nothing() {
     let shop = Shop::open_with(|config| config["processes"][0]["env"]["TEST_APP"] = "mute".into()).await;

@@ -9,6 +9,7 @@ use rollcore::{
 
 use crate::support::{NO_DELAY, Watched, exists, is_alive, no_restart, pid_in, shell, text, until};
 
+/// C-57.
 #[tokio::test]
 async fn code_and_signal_of_the_leader_are_told() {
     for (line, exit) in [
@@ -45,6 +46,7 @@ async fn an_exit_before_ready_is_final_and_the_last_lines_are_there() {
     assert_eq!((report.restarts, report.last_reason), (0, Some(StartReason::Deploy)));
 }
 
+/// C-75, C-76, C-77.
 #[tokio::test]
 async fn crashes_restart_by_the_policy() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -40,6 +40,7 @@ async fn exit_and_lines(command: &[&str]) -> (Exit, Vec<String>) {
     (exit, lines)
 }
 
+/// C-54: its session and group, no stdin, pipes.
 #[test]
 fn a_child_inherits_nothing_of_the_host() {
     let ignoring = "trap '' CHLD HUP USR1 PIPE TERM";

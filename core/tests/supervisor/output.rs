@@ -8,6 +8,7 @@ use rollcore::{Change, Exit, OutputStream, RunSpec, Signal, StartReason, Supervi
 
 use crate::support::{Watched, grace, no_restart, text, within};
 
+/// C-58; better than C-59.
 #[tokio::test]
 async fn lines_are_whole_whatever_the_pieces() {
     // The second half of each line is written when the first has been read: the child waits for the file.
@@ -27,6 +28,7 @@ async fn lines_are_whole_whatever_the_pieces() {
     assert_eq!(on(OutputStream::Stderr), ["xy"]);
 }
 
+/// C-58.
 #[tokio::test]
 async fn a_flood_is_read_and_bounded() {
     let line = "i=0; while [ $i -lt 100000 ]; do echo line $i; i=$((i+1)); done";

@@ -18,6 +18,7 @@ async fn a_program_is_run_without_a_shell() {
     assert_eq!(watched.exit().await.2, ["a b|$HOME|;|"]);
 }
 
+/// C-41, C-54.
 #[tokio::test]
 async fn it_runs_in_its_directory_with_its_environment() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -29,6 +30,7 @@ async fn it_runs_in_its_directory_with_its_environment() {
     assert_eq!(watched.exit().await.2, [cwd.to_str().expect("plain"), "blue", "set"]);
 }
 
+/// C-56.
 #[tokio::test]
 async fn the_culprit_of_a_failed_start_is_named() {
     let spec = RunSpec { cwd: "/no/such/place".into(), ..shell("true") };

@@ -13,6 +13,7 @@ use crate::support::{
     DEADLINE, Watched, exists, grace, is_alive, no_restart, pid_in, printed, text, until, within,
 };
 
+/// C-68, C-73.
 #[tokio::test]
 async fn a_grandchild_that_outlives_its_parent_dies_on_stop() {
     // It also ignores the polite signal, and its parent leaves at once when asked.
@@ -41,6 +42,7 @@ async fn a_grandchild_in_a_group_of_its_own_dies_too() {
     assert!(!is_alive(job));
 }
 
+/// C-68.
 #[tokio::test]
 async fn whoever_ignores_the_polite_signal_is_killed_after_the_grace() {
     let line = "trap '' TERM; echo up; while :; do sleep 0.02; done";
@@ -55,6 +57,7 @@ async fn whoever_ignores_the_polite_signal_is_killed_after_the_grace() {
     assert!(!exists(pid.get()));
 }
 
+/// C-46, C-64 to C-72, C-74.
 #[tokio::test]
 async fn the_stop_is_done_in_its_order() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -353,6 +353,7 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// C-242.
     #[test]
     fn mistakes_are_told_in_the_words_of_the_contract() {
         let first = |typed: &str| misused(typed).lines().next().map(str::to_owned);
@@ -372,6 +373,7 @@ mod tests {
         assert!(misused("statsu").contains("(Did you mean status?)"));
     }
 
+    /// C-241.
     #[test]
     fn more_words_than_needed_are_ignored() {
         assert!(matches!(typed("status one two"), Command::Status(_)));

@@ -16,6 +16,7 @@ fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// C-249, C-250.
 #[test]
 fn a_valid_config_is_said_to_be_one() {
     let place = Place::new();
@@ -30,6 +31,7 @@ fn a_valid_config_is_said_to_be_one() {
     );
 }
 
+/// C-6, C-249.
 #[test]
 fn a_config_in_this_directory_is_found_and_named_absolutely() {
     let place = Place::new();
@@ -43,6 +45,7 @@ fn a_config_in_this_directory_is_found_and_named_absolutely() {
     assert_eq!(ran.stdout, format!("{path} is valid: 1 process, proxy on 127.0.0.1:0.\n"));
 }
 
+/// C-9, C-249, C-250.
 #[test]
 fn everything_wrong_with_a_config_is_said_at_once() {
     let place = Place::new();
@@ -89,6 +92,7 @@ fn unknown_keys_are_warned_about_and_refused_when_asked_to() {
     assert_eq!((ran.code, &verdict["valid"], &verdict["warnings"]), (Some(1), &json!(false), &json!([])));
 }
 
+/// C-7, C-8, C-250.
 #[test]
 fn a_config_that_cannot_be_read_is_an_issue_with_a_fix() {
     let place = Place::new();
@@ -117,6 +121,7 @@ fn a_config_that_cannot_be_read_is_an_issue_with_a_fix() {
     assert!(place.failure(&["validate", "-c", "shop.yaml"]).contains("a config in .yaml is not supported"));
 }
 
+/// C-240, C-242.
 #[test]
 fn what_is_typed_wrong_is_told_with_the_usage() {
     let place = Place::new();
@@ -141,6 +146,7 @@ fn what_is_typed_wrong_is_told_with_the_usage() {
     }
 }
 
+/// C-222, C-247, C-248.
 #[test]
 fn values_that_make_no_sense_are_refused_before_anything_is_read() {
     let place = Place::new();
@@ -162,6 +168,7 @@ fn values_that_make_no_sense_are_refused_before_anything_is_read() {
     assert!(said.starts_with("Error: daemon --release-path is not supported yet"), "{said}");
 }
 
+/// C-244, C-256.
 #[test]
 fn a_daemon_that_is_not_there_is_told_by_its_socket() {
     let place = Place::new();
@@ -177,6 +184,7 @@ fn a_daemon_that_is_not_there_is_told_by_its_socket() {
     assert_eq!(place.failure(&deploy), format!("Error: connect ECONNREFUSED {shown}\n"));
 }
 
+/// C-245.
 #[test]
 fn a_daemon_that_goes_away_without_an_answer_is_a_failure() {
     let place = Place::new();

@@ -5,6 +5,7 @@ mod support;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
@@ -30,6 +31,7 @@ fn messages(place: &Place) -> Vec<String> {
     events.iter().map(|event| event["message"].as_str().expect("a text").to_owned()).collect()
 }
 
+/// C-147, C-150, C-179, C-243, C-244, C-256.
 #[test]
 fn releases_come_and_go() {
     let place = Place::with_app();
@@ -93,6 +95,7 @@ fn releases_come_and_go() {
     assert_eq!(daemon.code(), Some(0));
 }
 
+/// C-243.
 #[test]
 fn processes_are_restarted_in_place_but_for_the_proxied_one() {
     let place = Place::with_app();
@@ -116,6 +119,7 @@ fn processes_are_restarted_in_place_but_for_the_proxied_one() {
     );
 }
 
+/// C-251 to C-254.
 #[test]
 fn what_happened_can_be_read() {
     let place = Place::with_app();
@@ -156,6 +160,7 @@ fn a_broken_release_is_refused_and_the_old_one_goes_on() {
     assert_eq!(messages(&place).last().map(String::as_str), Some("command failed"));
 }
 
+/// C-145, C-150.
 #[test]
 fn a_signal_is_an_orderly_end() {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -170,6 +175,7 @@ fn a_signal_is_an_orderly_end() {
     }
 }
 
+/// C-151.
 #[test]
 fn a_second_signal_ends_a_daemon_that_waits() {
     let place = Place::new();
@@ -189,6 +195,7 @@ fn a_second_signal_ends_a_daemon_that_waits() {
     killpg(group, Signal::SIGKILL).expect("the deaf one is left to us");
 }
 
+/// C-155, C-158.
 #[test]
 fn a_second_daemon_is_told_of_the_first() {
     let place = Place::with_app();
@@ -208,6 +215,7 @@ fn a_second_daemon_is_told_of_the_first() {
     assert_eq!(place.json(&["status"])["application"], "shop", "the first one is not harmed");
 }
 
+/// C-158.
 #[test]
 fn a_busy_proxy_port_ends_the_start() {
     let place = Place::with_app();
@@ -235,12 +243,16 @@ fn a_log_that_nobody_reads_stops_nothing() {
     place.json(&["shutdown"]);
 }
 
+/// C-214, C-220.
 #[test]
 fn a_daemon_in_the_background_is_started_once() {
     let place = Place::with_app();
     let (log, pid) = (place.path("logs/shop.log"), place.path("logs/shop.pid"));
-    let files =
-        ["--daemon-log-path", log.to_str().expect("text"), "--daemon-pid-path", pid.to_str().expect("text")];
+    let runtime = place.path("runtime");
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let files = [("log", &log), ("pid", &pid), ("runtime", &runtime)];
+    let files = files.map(|(what, path)| format!("--daemon-{what}-path={}", text(path)));
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
     let one = place.release("one", "ok");
     let deploy = ["deploy", "--release-path", &one, "--release-id", "v1", "--ensure-daemon"];
     let deployed = place.json(&[&deploy[..], &files[..]].concat());
@@ -257,21 +269,23 @@ fn a_daemon_in_the_background_is_started_once() {
     place.json(&["shutdown"]);
 }
 
+/// C-221.
 #[test]
 fn a_daemon_that_cannot_start_says_why() {
     let place = Place::with_app();
     place.write("control.sock", "precious");
     let (log, pid) = (place.path("shop.log"), place.path("shop.pid"));
+    let runtime = format!("--daemon-runtime-path={}", place.path("runtime").display());
     let paths =
         ["--daemon-log-path", log.to_str().expect("text"), "--daemon-pid-path", pid.to_str().expect("text")];
-    let said = place.failure(&[&["ensure-daemon"][..], &paths[..]].concat());
+    let said = place.failure(&[&["ensure-daemon", &runtime][..], &paths[..]].concat());
     assert!(said.starts_with("Error: Rollbridge daemon did not become ready within 10000ms."), "{said}");
     assert!(said.contains("is taken by a regular file"), "{said}");
     assert!(!pid.exists());
 
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("link.log")).expect("the path is free");
     let link = place.path("link.log");
-    let said = place.failure(&["ensure-daemon", "--daemon-log-path", link.to_str().expect("text")]);
+    let said = place.failure(&["ensure-daemon", &runtime, "--daemon-log-path", link.to_str().expect("text")]);
     assert!(said.contains("cannot open"), "{said}");
     assert!(!place.path("elsewhere").exists());
 }
@@ -283,8 +297,9 @@ fn a_daemon_of_another_application_is_not_used() {
     let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
     place.write("other.json", &config.replace("\"shop\"", "\"bank\""));
     let socket = place.path("control.sock");
+    let runtime = format!("--daemon-runtime-path={}", place.path("runtime").display());
     assert_eq!(
-        place.failure(&["ensure-daemon", "-c", "other.json"]),
+        place.failure(&["ensure-daemon", "-c", "other.json", &runtime]),
         format!(
             "Error: A Rollbridge daemon for \"shop\" is using {}; expected \"bank\".\n",
             socket.display()

@@ -73,6 +73,7 @@ fn owner(field: &Field<'_>, notes: &mut Notes) -> Option<OwnerName> {
 mod tests {
     use super::*;
 
+    /// C-16.
     #[test]
     fn modes_are_octal_with_or_without_a_prefix() {
         for (text, mode) in [("660", 0o660), ("0o600", 0o600), ("0777", 0o777), ("0", 0), ("7777", 0o7777)] {

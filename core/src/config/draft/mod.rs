@@ -70,7 +70,8 @@ pub(super) fn read(config: &Value, defaults: &Defaults) -> (Draft, Notes) {
     ];
     root.close(&mut notes);
 
-    let name = application.text(&mut notes).unwrap_or_else(|| defaults.application_name.clone());
+    let name = application.text(&mut notes);
+    let name = application.as_name(name, &mut notes).unwrap_or_else(|| defaults.application_name.clone());
     let proxy = proxy_section(&proxy, &mut notes);
     let control = section_or_empty(&control, &mut notes);
     let processes = process_list(&processes, &mut notes);

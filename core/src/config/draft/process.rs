@@ -51,7 +51,8 @@ fn read_section(mut process: Section<'_>, inherited: &Inherited, notes: &mut Not
     let env = env(&process.field("env"), notes);
     let kill_after = stop::kill_after(&process.field("gracefulStopMs"), inherited.force_stop_timeout, notes);
     let health = health(&process.field("health"), inherited, notes);
-    let id = process.field("id").required_text(notes).unwrap_or_default();
+    let id = process.field("id");
+    let id = id.as_name(id.required_text(notes), notes).unwrap_or_default();
     let lifecycle = stop::lifecycle(&process.field("lifecycle"), notes);
     let memory = memory::read(&process.field("memory"), notes);
     let min_uptime = process.field("minUptimeMs");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::CleanupPhase;
+use crate::event::{CleanupPhase, Orphan};
 use crate::exit::Signal;
 use crate::id::{ProcessId, Revision, Seq};
 use crate::report::{OutputStream, StartReason};
@@ -219,5 +219,42 @@ fn process_events_read_as_in_the_contract() {
         let fields = expected.as_object_mut().expect("an object");
         fields.extend(particulars.as_object().expect("an object").clone());
         assert_eq!((event.message().as_ref(), event.data()), (message, expected));
+    }
+}
+
+/// C-197, C-207.
+#[test]
+fn events_about_an_earlier_daemon_read_as_in_the_contract() {
+    let orphan = Orphan { id: "worker#0".to_owned(), pid: 29_195, release: Some("v1".to_owned()) };
+    let service = Orphan { id: "beacon".to_owned(), pid: 29_193, release: None };
+    let data = json!({ "pid": 29_195, "processId": "worker#0", "releaseId": "v1" });
+    let of_service = json!({ "pid": 29_193, "processId": "beacon", "releaseId": null });
+    let failed = json!({ "error": "boom" });
+    let hint = "a previous daemon did not shut down cleanly; verify these pids and stop any leftovers";
+    for (event, message, data) in [
+        (Event::OrphanDetected(orphan.clone()), "orphaned managed process detected", data.clone()),
+        (Event::OrphanDetected(service), "orphaned managed process detected", of_service),
+        (
+            Event::OrphansFound { count: 2 },
+            "orphaned processes from a previous daemon",
+            json!({ "count": 2, "hint": hint }),
+        ),
+        (Event::StatePersistFailed { error: "boom".to_owned() }, "state persist failed", failed.clone()),
+        (Event::StateIgnored { error: "boom".to_owned() }, "state file ignored", failed),
+        (Event::OrphanStopped(orphan.clone()), "orphaned process stopped", data.clone()),
+        (Event::OrphanSurvived(orphan), "orphaned process not stopped", data),
+        (
+            Event::RestoreStarted { release: v1(), path: PathBuf::from("/srv/v1") },
+            "restore starting",
+            json!({ "releaseId": "v1", "releasePath": "/srv/v1" }),
+        ),
+        (Event::ReleaseRestored { release: v1() }, "release restored", json!({ "releaseId": "v1" })),
+        (
+            Event::RestoreFailed { release: v1(), error: "boom".to_owned() },
+            "restore failed",
+            json!({ "error": "boom", "releaseId": "v1" }),
+        ),
+    ] {
+        assert_eq!((event.message().as_ref(), event.data()), (message, data));
     }
 }

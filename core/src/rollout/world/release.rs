@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::Event;
-use crate::id::{Generation, ProcessId, ReleaseId, Revision};
+use crate::id::{Generation, InstanceKey, ProcessId, ReleaseId, Revision};
 use crate::rollout::Failure;
 use crate::rollout::command::Action;
 use crate::rollout::render::Context;
@@ -12,7 +12,7 @@ use crate::rollout::retain;
 use crate::spec::Application;
 use crate::time::Instant;
 
-use super::World;
+use super::{Owner, World};
 
 /// A prepared directory that was, is or is about to be behind the proxy.
 #[derive(Clone, Debug)]
@@ -132,11 +132,15 @@ impl World {
         let release = self.release_mut(generation);
         release.state = ReleaseState::Stopped;
         release.stopped_at = Some(now);
-        let ports: Vec<u16> = std::mem::take(&mut release.leased).into_values().collect();
-        if !ports.is_empty() {
-            self.actions.push(Action::ReturnPorts(ports));
-        }
+        self.return_ports_of(generation);
         self.prune(now);
+    }
+
+    fn return_ports_of(&mut self, generation: Generation) {
+        let leased = std::mem::take(&mut self.release_mut(generation).leased);
+        if !leased.is_empty() {
+            self.actions.push(Action::ReturnPorts(leased.into_values().collect()));
+        }
     }
 
     fn prune(&mut self, now: Instant) {
@@ -163,6 +167,27 @@ impl World {
     pub(super) fn survivors_of(&self, generation: Generation) -> u32 {
         let keys = self.instances_of(generation);
         keys.iter().filter_map(|key| self.instances.get(key)).map(|instance| instance.survivors).sum()
+    }
+
+    /// The last of those that had outlived SIGKILL is gone: so is what kept its release `failed`, and its ports.
+    pub(super) fn survivors_ended(&mut self, key: InstanceKey, now: Instant) {
+        let Some(Owner::Release(generation)) = self.instances.get(&key).map(|instance| instance.owner) else {
+            return;
+        };
+        let is_failed = self.release_mut(generation).state == ReleaseState::Failed;
+        if !is_failed || self.survivors_of(generation) > 0 {
+            return;
+        }
+        let release = self.release_mut(generation);
+        if release.activated_at.is_some() {
+            let release = release.id.clone();
+            self.record(Event::ReleaseDrained { release });
+            self.release_ended(generation, 0, now);
+        } else {
+            // What was never deployed is nothing to go back to (compat C-118).
+            self.return_ports_of(generation);
+            self.forget_release(generation);
+        }
     }
 
     pub(super) fn drain_failed(&mut self, generation: Generation, survivors: u32) {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::event::Event;
 use crate::id::{InstanceId, InstanceKey, OpId};
 use crate::report::{Change, StartReason};
+use crate::rollout::Failure;
 use crate::rollout::command::{Answer, Refusal, RestartSelection};
 use crate::spec::{ProcessPolicy, ProcessSpec};
 
@@ -19,18 +20,29 @@ pub(super) struct Restart {
     op: OpId,
     queue: VecDeque<InstanceKey>,
     done: Vec<InstanceId>,
+    failures: Vec<Failure>,
 }
 
 impl Restart {
     pub(super) fn op(&self) -> OpId {
         self.op
     }
+
+    /// Names what went wrong and, beside it, what did not.
+    fn answer(self) -> Answer {
+        let Some(first) = self.failures.first() else { return Answer::Restarted(self.done) };
+        let mut message: Vec<&str> = self.failures.iter().map(Failure::message).collect();
+        let done: Vec<String> = self.done.iter().map(ToString::to_string).collect();
+        let done = format!("restarted: {}", done.join(", "));
+        message.extend((!self.done.is_empty()).then_some(done.as_str()));
+        Answer::Refused(Refusal::Failed(Failure::new(first.code(), message.join("\n"))))
+    }
 }
 
 impl World {
     pub(super) fn begin_restart(&mut self, op: OpId, selection: &RestartSelection) -> Result<(), Refusal> {
         let queue = self.selected(selection)?;
-        self.go_on_restarting(Restart { op, queue, done: Vec::new() });
+        self.go_on_restarting(Restart { op, queue, done: Vec::new(), failures: Vec::new() });
         Ok(())
     }
 
@@ -78,9 +90,9 @@ impl World {
         }
     }
 
-    fn go_on_restarting(&mut self, mut restart: Restart) {
+    fn go_on_restarting(&mut self, restart: Restart) {
         match restart.queue.front().copied() {
-            None => self.answer(restart.op, Answer::Restarted(std::mem::take(&mut restart.done))),
+            None => self.answer(restart.op, restart.answer()),
             Some(key) => {
                 let process = self.instances[&key].id.clone();
                 self.record(Event::RestartRequested { process });
@@ -106,7 +118,12 @@ impl World {
                 restart.done.push(self.instances[&key].id.clone());
                 self.go_on_restarting(restart);
             }
-            Some(Progress::Fails(failure)) => self.refuse(restart.op, Refusal::Failed(failure)),
+            // One that cannot come back keeps none of the others from it.
+            Some(Progress::Fails(failure)) => {
+                restart.queue.pop_front();
+                restart.failures.push(failure);
+                self.go_on_restarting(restart);
+            }
             Some(Progress::Waits(_)) | None => self.operation = Some(Operation::Restart(restart)),
         }
     }

@@ -4,18 +4,20 @@
 //! failed deploy.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::event::Event;
 use crate::id::{Generation, InstanceKey};
 use crate::report::DrainReport;
 use crate::rollout::command::Action;
+use crate::rollout::render::Context;
 use crate::spec::{ProcessPolicy, ProcessSpec};
 use crate::time::Instant;
 
 use super::World;
 use super::operation::Operation;
 use super::release::ReleaseState;
-use super::rollout::{Progress, WaitsFor};
+use super::rollout::{Definition, Progress, WaitsFor};
 
 /// How far a retirement is.
 #[derive(Clone, Debug)]
@@ -40,6 +42,7 @@ impl World {
         let release = self.release_mut(generation);
         release.state = ReleaseState::Draining;
         release.drain_started_at = Some(now);
+        self.refresh_retiring(generation);
         let keys = self.instances_of(generation);
         self.actions.extend(keys.iter().map(|key| Action::ForbidRestarts(*key)));
         let early = keys
@@ -49,6 +52,24 @@ impl World {
         self.retirements.insert(generation, Retirement { phase: Phase::Draining, waiting });
         let budget = self.application.proxy.drain_timeout;
         self.actions.push(Action::Drain { generation, budget });
+    }
+
+    /// What the config now says of stopping governs this retirement as well (compat C-126).
+    ///
+    /// Nothing is missing that the new release had, because names and ports cannot change while the engine runs
+    /// (compat C-32); a definition that could not be rendered would stay as it is.
+    fn refresh_retiring(&mut self, generation: Generation) {
+        let release = &self.releases[&generation];
+        let context = Context { application: &self.application, ..release.context(&self.host_env) };
+        let refreshed = self.instances_of(generation).into_iter().filter_map(|key| {
+            let run = context.run_spec(self.definition(key)?, &self.instances.get(&key)?.id).ok()?;
+            Some((key, Arc::new(run)))
+        });
+        let (refreshed, release): (Vec<_>, _) = (refreshed.collect(), release.id.clone());
+        for (key, run) in refreshed {
+            self.actions.push(Action::ReplaceStop { key, stop: run.stop.clone() });
+            self.redefine(key, Definition { run, release: release.clone() });
+        }
     }
 
     fn definition(&self, key: InstanceKey) -> Option<&ProcessSpec> {
@@ -124,5 +145,6 @@ impl World {
             self.record(Event::ReleaseDrained { release });
         }
         self.release_ended(generation, survivors, now);
+        self.retired(generation);
     }
 }

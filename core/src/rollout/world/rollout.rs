@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::config::{RestartNeeded, restart_needed};
 use crate::event::{CleanupPhase, Event};
+use crate::exit::Exit;
 use crate::id::{Generation, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
-use crate::report::Change;
+use crate::report::{Change, ProcessState};
 use crate::rollout::command::{Action, Answer, DeployRequest, Refusal, RollbackTo};
 use crate::rollout::{Failure, Outcome, Turn, Walk, plan};
 use crate::spec::{Application, RunSpec};
@@ -31,6 +32,8 @@ pub(super) struct Rollout {
     /// Ports that this rollout leased, those of services included.
     pub(super) leased: BTreeMap<ProcessId, u16>,
     pub(super) services_started: BTreeSet<ProcessId>,
+    /// Services that were dead, and how they were.
+    pub(super) services_revived: BTreeMap<ProcessId, Laid>,
     pub(super) services_refreshed: BTreeMap<ProcessId, Definition>,
     /// Singletons that had to make room, and whether they are to run again if the rollout is undone.
     pub(super) displaced: BTreeMap<ProcessId, Option<Displaced>>,
@@ -41,6 +44,14 @@ pub(super) struct Rollout {
 pub(super) struct Definition {
     pub(super) run: Arc<RunSpec>,
     pub(super) release: ReleaseId,
+}
+
+/// A service that was dead before it was revived.
+#[derive(Clone, Debug)]
+pub(super) struct Laid {
+    pub(super) definition: Definition,
+    pub(super) state: ProcessState,
+    pub(super) last_exit: Option<Exit>,
 }
 
 /// A singleton that had to make room.
@@ -81,6 +92,8 @@ pub(super) enum WaitsFor {
     OldSingleton(ProcessId, InstanceKey),
     /// That the new instance of a singleton is gone; then the old one starts again.
     NewSingleton(ProcessId, InstanceKey),
+    /// That this release is gone: the rollback to it needs its ports.
+    Retired(Generation),
     /// That the requests of the release that is being undone are over.
     Drained(Generation),
 }
@@ -150,7 +163,7 @@ impl World {
             RollbackTo::Previous => self
                 .releases
                 .values()
-                .filter(|release| release.is_visible() && active != Some(&release.id))
+                .filter(|release| release.activated_at.is_some() && active != Some(&release.id))
                 .max_by_key(|release| (release.activated_at, release.generation))
                 .ok_or(Refusal::NoPrevious),
         }
@@ -158,8 +171,8 @@ impl World {
 
     fn begin_rollout(&mut self, op: OpId, verb: Verb, request: DeployRequest) {
         let application = request.application.unwrap_or_else(|| Arc::clone(&self.application));
-        let running = self.services.keys().cloned().collect();
-        let walk = Walk::new(plan(&application, &running));
+        let alive = self.services.iter().filter(|(_, service)| self.is_looked_after(**service));
+        let walk = Walk::new(plan(&application, &alive.map(|(id, _)| id.clone()).collect()));
         let generation = self.add_release(request.release, request.path, request.revision, application);
         self.operation = Some(Operation::Rollout(Box::new(Rollout {
             op,
@@ -171,6 +184,7 @@ impl World {
             previous_application: Arc::clone(&self.application),
             leased: BTreeMap::new(),
             services_started: BTreeSet::new(),
+            services_revived: BTreeMap::new(),
             services_refreshed: BTreeMap::new(),
             displaced: BTreeMap::new(),
         })));
@@ -229,7 +243,7 @@ impl World {
         let progress = match rollout.waits_for.clone() {
             WaitsFor::Started(awaited) if awaited == key => self.started(key, change, tail),
             WaitsFor::Ready(awaited) if awaited == key => self.exited_while_probed(key, change, tail),
-            WaitsFor::Gone(awaited) if awaited == key => self.gone(key, change),
+            WaitsFor::Gone(awaited) if awaited == key => self.gone(&mut rollout, key, change),
             WaitsFor::OldSingleton(id, awaited) if awaited == key => {
                 self.old_singleton_told(&rollout, &id, change)
             }

@@ -15,8 +15,8 @@ use crate::time::Instant;
 
 use super::operation::Operation;
 use super::release::ReleaseState;
-use super::rollout::{Definition, Progress, Rollout, WaitsFor};
-use super::{Owner, Service, World};
+use super::rollout::{Definition, Progress, Rollout, Verb, WaitsFor};
+use super::{Owner, World};
 
 impl World {
     pub(super) fn begin(&mut self, rollout: &mut Rollout, step: &Step, now: Instant) -> Progress {
@@ -72,7 +72,7 @@ impl World {
             (Some(Operation::Rollout(mut rollout)), result) => {
                 let progress = match result {
                     Ok(ports) => self.keep_ports(&mut rollout, ports),
-                    Err(failure) => Progress::Fails(failure),
+                    Err(failure) => self.lease_failed(&rollout, failure),
                 };
                 self.note(&mut rollout, progress);
                 self.operation = Some(Operation::Rollout(rollout));
@@ -80,6 +80,34 @@ impl World {
             (_, Ok(ports)) => self.actions.push(Action::ReturnPorts(ports.into_values().collect())),
             (_, Err(_)) => {}
         }
+    }
+
+    /// A rollback to a release that is still draining starts beside it, so that its last requests are not lost. Only
+    /// when its ports are needed is its end waited for (compat C-136).
+    fn lease_failed(&self, rollout: &Rollout, failure: Failure) -> Progress {
+        let target = &self.releases[&rollout.generation].id;
+        let is_target = |generation: &&Generation| {
+            self.releases
+                .get(generation)
+                .is_some_and(|release| release.id == *target && release.holds_ports())
+        };
+        match self.retirements.keys().find(is_target) {
+            Some(generation)
+                if rollout.verb == Verb::Rollback && failure.code() == "port_range_exhausted" =>
+            {
+                Progress::Waits(WaitsFor::Retired(*generation))
+            }
+            _ => Progress::Fails(failure),
+        }
+    }
+
+    /// A release has ended, and with it the wait for its ports.
+    pub(super) fn retired(&mut self, generation: Generation) {
+        let awaited = |operation: &mut Operation| matches!(operation, Operation::Rollout(rollout) if rollout.waits_for == WaitsFor::Retired(generation));
+        let Some(Operation::Rollout(mut rollout)) = self.operation.take_if(awaited) else { return };
+        let progress = self.lease_ports(&rollout);
+        self.note(&mut rollout, progress);
+        self.operation = Some(Operation::Rollout(rollout));
     }
 
     fn keep_ports(&mut self, rollout: &mut Rollout, ports: BTreeMap<ProcessId, u16>) -> Progress {
@@ -95,15 +123,6 @@ impl World {
             ports.iter().filter(|(id, _)| is_its_own(id)).map(|(id, port)| (id.clone(), *port)).collect();
         release.ports = services.into_iter().chain(ports).collect();
         Progress::Done
-    }
-
-    fn start_service(&mut self, rollout: &mut Rollout, id: &ProcessId) -> Progress {
-        let instance = InstanceId::only(id.clone());
-        self.start_new(rollout.generation, &instance, Owner::Service, |world, key| {
-            let port = rollout.leased.get(id).copied();
-            world.services.insert(id.clone(), Service { key, port });
-            rollout.services_started.insert(id.clone());
-        })
     }
 
     fn start_instance(&mut self, generation: Generation, id: &InstanceId) -> Progress {
@@ -218,28 +237,6 @@ impl World {
         self.actions.push(Action::Switch(target));
     }
 
-    /// The next restart of each persistent service runs what the new release says (compat C-119).
-    fn refresh_services(&mut self, rollout: &mut Rollout) -> Progress {
-        let release = &self.releases[&rollout.generation];
-        let context = release.context(&self.host_env);
-        let mut refreshed = Vec::new();
-        for (id, service) in &self.services {
-            let Some(process) = release.application.processes.iter().find(|process| process.id == *id) else {
-                continue;
-            };
-            match context.run_spec(process, &InstanceId::only(id.clone())) {
-                Ok(run) => refreshed.push((id.clone(), service.key, Arc::new(run))),
-                Err(failure) => return Progress::Fails(failure),
-            }
-        }
-        let release = release.id.clone();
-        for (id, key, run) in refreshed {
-            let before = self.redefine(key, Definition { run, release: release.clone() });
-            rollout.services_refreshed.extend(before.map(|before| (id, before)));
-        }
-        Progress::Done
-    }
-
     /// The next start of an instance runs this; returns what it would have run.
     pub(super) fn redefine(&mut self, key: InstanceKey, new: Definition) -> Option<Definition> {
         let instance = self.instances.get_mut(&key)?;
@@ -254,7 +251,7 @@ impl World {
     }
 }
 
-fn process_of<'a>(processes: &'a [ProcessSpec], id: &ProcessId) -> &'a ProcessSpec {
+pub(super) fn process_of<'a>(processes: &'a [ProcessSpec], id: &ProcessId) -> &'a ProcessSpec {
     processes
         .iter()
         .find(|process| process.id == *id)

@@ -1,5 +1,10 @@
 //! Orders of messages that are rare, each with the story of the bug it once was.
 
+mod reload;
+mod restart;
+mod retire;
+mod rollback;
+mod service;
 mod stage;
 
 use crate::event::Event;

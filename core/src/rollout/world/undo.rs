@@ -1,7 +1,7 @@
 //! The undos of a rollout, one function each. Each copes with a step that was only half done, or not begun.
 
 use crate::event::Event;
-use crate::id::{InstanceId, InstanceKey, ProcessId};
+use crate::id::{InstanceId, InstanceKey};
 use crate::report::Change;
 use crate::rollout::Failure;
 use crate::rollout::command::Action;
@@ -37,20 +37,6 @@ impl World {
             self.actions.push(Action::ReturnPorts(ports));
         }
         Progress::Done
-    }
-
-    fn stop_service(&mut self, rollout: &mut Rollout, id: &ProcessId) -> Progress {
-        if !rollout.services_started.contains(id) {
-            return Progress::Done;
-        }
-        match self.services.get(id).map(|service| service.key) {
-            Some(key) if self.stop_instance(key) => Progress::Waits(WaitsFor::Gone(key)),
-            Some(key) => {
-                self.forget_service(key);
-                Progress::Done
-            }
-            None => Progress::Done,
-        }
     }
 
     /// The first one of a release sends all of them on their way, so that they end side by side.
@@ -89,20 +75,16 @@ impl World {
         Progress::Waits(WaitsFor::Drained(generation))
     }
 
-    fn restore_services(&mut self, rollout: &mut Rollout) -> Progress {
-        for (id, before) in std::mem::take(&mut rollout.services_refreshed) {
-            if let Some(key) = self.services.get(&id).map(|service| service.key) {
-                self.redefine(key, before);
-            }
-        }
-        Progress::Done
-    }
-
     /// Whether a change of an instance that is being stopped says that it is gone, or never will be.
-    pub(super) fn gone(&mut self, key: InstanceKey, change: &Change) -> Option<Progress> {
+    pub(super) fn gone(
+        &mut self,
+        rollout: &mut Rollout,
+        key: InstanceKey,
+        change: &Change,
+    ) -> Option<Progress> {
         match change {
             Change::Stopped(report) if report.is_clean() => {
-                self.forget_service(key);
+                self.service_gone(rollout, key);
                 Some(Progress::Done)
             }
             Change::Stopped(report) => {
@@ -110,14 +92,6 @@ impl World {
                 Some(Progress::Fails(survivors_failure(id, report.survivors)))
             }
             _ => None,
-        }
-    }
-
-    fn forget_service(&mut self, key: InstanceKey) {
-        let services = self.services.len();
-        self.services.retain(|_, service| service.key != key);
-        if self.services.len() < services {
-            self.forget_instance(key);
         }
     }
 }

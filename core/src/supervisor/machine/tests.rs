@@ -97,6 +97,7 @@ fn with_hooks() -> RunSpec {
     }
 }
 
+/// C-55, C-61, C-78.
 #[test]
 fn a_process_starts_and_is_ready_when_spawned() {
     let mut world = World::new(&spec());
@@ -114,6 +115,7 @@ fn a_process_starts_and_is_ready_when_spawned() {
     assert_eq!(world.machine.next_timeout(), None);
 }
 
+/// C-56, C-61, C-77.
 #[test]
 fn what_cannot_be_spawned_has_failed_and_is_not_tried_again() {
     let mut world = World::new(&spec());
@@ -129,6 +131,7 @@ fn what_cannot_be_spawned_has_failed_and_is_not_tried_again() {
     assert_eq!(world.tell(Event::Start(StartReason::Deploy)), [Action::Spawn]);
 }
 
+/// C-62, C-75 with code 0, C-77, C-78.
 #[test]
 fn a_crash_is_followed_by_a_restart_after_the_delay() {
     let mut world = World::running(&spec());
@@ -152,6 +155,7 @@ fn a_crash_is_followed_by_a_restart_after_the_delay() {
     );
 }
 
+/// C-76, C-77.
 #[test]
 fn crashes_are_spaced_out_and_limited() {
     let restart = RestartPolicy::always(SECOND)
@@ -198,10 +202,10 @@ fn one_that_was_ready_before_is_restarted_until_it_is_again() {
         assert_eq!(world.time_up(SECOND), [Action::Spawn]);
         assert_eq!(world.tell(Event::Spawned(pid(number))), [started(number, StartReason::Crash)]);
     }
-    // But whoever asks for it anew wants to know whether it can start.
+    // But a rollout that asks for it anew wants to know whether it can start.
     let _stop = world.tell(Event::Stop);
     let _gone = world.exit(BY_TERM);
-    let _spawn = world.tell(Event::Start(StartReason::Manual));
+    let _spawn = world.tell(Event::Start(StartReason::Deploy));
     let _started = world.tell(Event::Spawned(pid(12)));
     let _exit = world.exit(Exit::Code(1));
     assert_eq!(world.state(), ProcessState::Failed { exit: Some(Exit::Code(1)) });
@@ -224,6 +228,7 @@ fn ready_by_uptime_and_by_confirmation() {
     assert!(now.state().is_ready());
 }
 
+/// C-61, C-63, C-64, C-67, C-73.
 #[test]
 fn a_stop_signals_the_group_and_ends_when_it_is_empty() {
     let mut world = World::running(&spec());
@@ -239,6 +244,7 @@ fn a_stop_signals_the_group_and_ends_when_it_is_empty() {
     assert_eq!((world.machine.group(), world.machine.next_timeout()), (None, None));
 }
 
+/// C-68.
 #[test]
 fn whoever_does_not_listen_is_killed_after_the_grace() {
     let mut world = World::running(&spec());
@@ -251,6 +257,7 @@ fn whoever_does_not_listen_is_killed_after_the_grace() {
     );
 }
 
+/// C-68: five seconds to die of SIGKILL.
 #[test]
 fn what_survives_even_sigkill_is_counted() {
     let mut world = World::running(&spec());
@@ -260,7 +267,7 @@ fn what_survives_even_sigkill_is_counted() {
     assert_eq!(world.tell(Event::Survivors(3)), []);
     assert_eq!(world.time_up(5 * SECOND), [stopped(Some(BY_TERM), true, 3)]);
     assert_eq!(world.machine.group(), Some(pid(7)), "it may still die, or be killed again");
-    assert_eq!(world.tell(Event::GroupEmpty), []);
+    assert_eq!(world.tell(Event::GroupEmpty), [told(Change::SurvivorsEnded)]);
 
     // Nobody counted: at least one, or it would have been empty.
     let mut world = World::running(&spec());
@@ -269,6 +276,7 @@ fn what_survives_even_sigkill_is_counted() {
     assert_eq!(world.time_up(5 * SECOND), [stopped(None, true, 1)]);
 }
 
+/// C-68, C-70.
 #[test]
 fn some_may_take_as_long_as_they_want() {
     let mut spec = with_hooks();
@@ -291,6 +299,7 @@ fn some_may_take_as_long_as_they_want() {
     assert_eq!(world.state(), ProcessState::Stopping { pid: pid(7) });
 }
 
+/// C-64 to C-68, C-70, C-71.
 #[test]
 fn quiet_drain_stop_kill_in_this_order() {
     let mut world = World::running(&with_hooks());
@@ -329,6 +338,7 @@ fn a_group_that_is_gone_ends_the_stop_when_the_hook_has_ended() {
     assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [stopped(Some(OK), false, 0)]);
 }
 
+/// C-66, C-67.
 #[test]
 fn without_a_drain_hook_the_leader_has_the_drain_time() {
     let mut spec = spec();
@@ -356,6 +366,7 @@ fn without_a_drain_hook_the_leader_has_the_drain_time() {
     assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [run_hook(Hook::Stop, "stop", 3 * SECOND)]);
 }
 
+/// C-65.
 #[test]
 fn a_stop_from_where_nothing_runs_is_answered_at_once() {
     let mut world = World::new(&spec());
@@ -396,6 +407,7 @@ fn a_stop_while_starting_waits_for_the_pid() {
     assert_eq!(world.state(), ProcessState::NEW);
 }
 
+/// C-74.
 #[test]
 fn repeated_stops_are_one_stop() {
     let mut world = World::running(&with_hooks());
@@ -407,6 +419,7 @@ fn repeated_stops_are_one_stop() {
     assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [stopped(Some(OK), false, 0)]);
 }
 
+/// C-62, C-74, C-78.
 #[test]
 fn it_starts_again_after_a_stop() {
     let mut world = World::running(&spec());
@@ -537,6 +550,54 @@ fn a_new_spec_is_for_the_next_start() {
     assert_eq!(world.machine.spec(), &next);
 }
 
+/// C-126: the new config says how the old release is stopped.
+#[test]
+fn a_new_stop_is_for_what_runs_as_well() {
+    let with = |signal| StopSpec {
+        with: StopWith::Signal(signal),
+        kill_after: KillAfter::Grace(7 * SECOND),
+        ..StopSpec::default()
+    };
+    let mut world = World::running(&with_hooks());
+    let _set = world.tell(Event::SetSpec(Box::new(spec())));
+    assert_eq!(world.tell(Event::SetStop(Box::new(with(Signal::INT)))), []);
+    assert_eq!(world.tell(Event::Stop), [Action::WatchGroup, Action::Signal(Signal::INT)]);
+    assert_eq!(world.machine.next_timeout(), Some(world.now + 7 * SECOND));
+
+    // And for what is started next, whichever of the two was set first.
+    let _gone = world.tell(Event::Exited(OK));
+    let _empty = world.tell(Event::GroupEmpty);
+    let _started = world.tell(Event::Start(StartReason::Manual));
+    assert_eq!(world.machine.spec().stop, with(Signal::INT));
+
+    // One that is on its way down takes its next step as it is now told.
+    let mut world = World::running(&with_hooks());
+    let _quiet = world.tell(Event::Stop);
+    let _set = world.tell(Event::SetStop(Box::new(with(Signal::INT))));
+    assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [Action::Signal(Signal::INT)]);
+}
+
+/// It was restarted by hand, exited before it counted as started, and stayed down although its policy says "again".
+#[test]
+fn a_restart_by_hand_is_followed_by_automatic_ones_as_ever() {
+    let uptime = RunSpec { readiness: Readiness::AfterUptime(SECOND), ..spec() };
+    let mut world = World::running(&uptime);
+    assert_eq!(world.time_up(SECOND), [told(Change::BecameReady)]);
+    let _stopping = world.tell(Event::Stop);
+    let _gone = world.exit(BY_TERM);
+    let _spawn = world.tell(Event::Start(StartReason::Manual));
+    let _started = world.tell(Event::Spawned(pid(8)));
+    let at = world.now + SECOND;
+    let then = AfterExit::Restart { at };
+    assert!(world.exit(Exit::Code(1)).contains(&exited(Exit::Code(1), false, then)));
+
+    // What a rollout starts has to show that it can run, each time.
+    let _stopped = world.tell(Event::Stop);
+    let _spawn = world.tell(Event::Start(StartReason::Deploy));
+    let _started = world.tell(Event::Spawned(pid(9)));
+    assert!(world.exit(Exit::Code(1)).contains(&exited(Exit::Code(1), false, AfterExit::Stays)));
+}
+
 #[test]
 fn what_comes_too_late_is_harmless() {
     let mut world = World::new(&spec());
@@ -597,7 +658,8 @@ fn survivors_that_are_gone_are_forgotten() {
     let grace = world.machine.next_timeout().expect("it has a grace") - world.now;
     let _killed = world.time_up(grace);
     let _stopped = world.time_up(KILL_TIMEOUT);
-    assert_eq!(world.tell(Event::GroupEmpty), []);
+    assert_eq!(world.tell(Event::GroupEmpty), [told(Change::SurvivorsEnded)]);
+    assert_eq!(world.tell(Event::GroupEmpty), [], "told once");
     assert_eq!(world.machine.group(), None);
     assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Spawn]);
 }

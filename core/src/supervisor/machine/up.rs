@@ -10,9 +10,11 @@ use crate::time::Instant;
 use super::{Action, KILL_TIMEOUT, Machine, State, Then, Want};
 
 impl Machine {
+    /// What a rollout starts has to show that it can run. What is started again by hand has shown it before, and is
+    /// kept up as ever (compat C-75).
     pub(super) fn start(&mut self, reason: StartReason) -> Vec<Action> {
         self.want = Want::Up(reason);
-        self.proven = false;
+        self.proven = reason != StartReason::Deploy && self.ever_ready;
         self.spawn(reason)
     }
 
@@ -48,6 +50,7 @@ impl Machine {
     ) -> Vec<Action> {
         self.started_at = Some(now);
         self.last_reason = Some(reason);
+        self.begin_watching_memory(now);
         self.state = State::Running { pid, since: now, ready: false };
         let mut actions = vec![Action::Tell(Change::Started { pid, reason })];
         let is_ready = match self.spec.readiness {
@@ -81,6 +84,7 @@ impl Machine {
 
     pub(super) fn become_ready(&mut self) -> Vec<Action> {
         self.proven = true;
+        self.ever_ready = true;
         if let State::Running { ready, .. } = &mut self.state {
             *ready = true;
         }

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::client::load;
 use super::printer::Printer;
+use super::reload::reload_from;
 use super::signals::Signals;
 use crate::cli::{BootstrapArgs, DaemonArgs};
 use crate::config_file::Loaded;
@@ -53,6 +54,7 @@ async fn live(loaded: Loaded) -> Outcome {
     let application = loaded.config.into_application();
     let control = application.control.clone();
     let engine = Engine::start(application).await.map_err(Failed::because)?;
+    reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
     runtime::tell(&engine).await;
     let outcome = match ControlServer::bind(&control).await {

@@ -42,6 +42,7 @@ fn line(event: &Value) -> String {
 mod tests {
     use super::*;
 
+    /// C-254.
     #[test]
     fn an_event_is_a_line() {
         let events = json!([

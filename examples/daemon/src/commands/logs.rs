@@ -90,6 +90,7 @@ mod tests {
         status.as_object().expect("it is one").clone()
     }
 
+    /// C-251.
     #[test]
     fn sections_have_their_source_and_a_blank_line_between_them() {
         let expected = "== jobs#0 [release v1 (active)] ==\n  (no recent output)\n\n\
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(text(&sections(&status()), None), expected);
     }
 
+    /// C-252.
     #[test]
     fn nothing_to_show_is_said() {
         assert_eq!(text(&[], None), "No managed processes.\n");

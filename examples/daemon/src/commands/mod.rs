@@ -11,6 +11,7 @@ mod logs;
 mod predeploy_cleanup;
 mod printer;
 mod progress;
+mod reload;
 mod restart;
 mod rollback;
 mod shutdown;

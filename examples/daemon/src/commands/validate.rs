@@ -48,7 +48,7 @@ impl Verdict {
         let message = error.to_string();
         let (path, issues, warnings) = match error {
             LoadError::NotFound(_) => {
-                let fix = "Pass --config or add a rollcore.json.".to_owned();
+                let fix = "Pass --config or add a rollbridge.js.".to_owned();
                 (None, vec![(message, fix)], Vec::new())
             }
             LoadError::Unreadable { path, .. } => {

@@ -111,7 +111,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("it prints text");
         Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
@@ -124,7 +124,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    fn started(mut child: Child) -> Self {
+    pub(crate) fn started(mut child: Child) -> Self {
         let lines = read_lines(child.stdout.take().expect("it is a pipe"));
         let daemon = Self { child, lines };
         daemon.wait_for("control socket listening");

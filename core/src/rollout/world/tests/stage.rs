@@ -8,9 +8,12 @@ use crate::event::Event;
 use crate::exit::Exit;
 use crate::id::{InstanceKey, OpId, Pid, ProcessId, ReleaseId};
 use crate::report::{AfterExit, Change, DrainReport, StartReason, StopReport};
-use crate::rollout::{Action, Answer, Command, DeployRequest, Input, World};
+use crate::rollout::{
+    Action, Answer, Command, DeployRequest, Failure, Input, Release, ReleaseState, RollbackTo, World,
+};
 use crate::spec::{
     Application, CommandSpec, HealthSpec, PortRange, ProcessPolicy, ProcessSpec, ProxySpec, Retention,
+    StopSpec,
 };
 use crate::time::Instant;
 
@@ -28,6 +31,18 @@ pub(super) struct Stage {
     pub(super) broken: BTreeSet<&'static str>,
     /// Processes that outlive SIGKILL.
     pub(super) unkillable: BTreeSet<&'static str>,
+    /// Everything that was done, but for answers and events, in words.
+    pub(super) done: Vec<String>,
+    /// How running processes are stopped from now on.
+    pub(super) replaced: Vec<(InstanceKey, StopSpec)>,
+    /// Instances that are not to be restarted.
+    pub(super) restartless: BTreeSet<InstanceKey>,
+    /// Whether drains wait for the test.
+    pub(super) holds_drains: bool,
+    /// How many ports there are for web; `None` means enough.
+    pub(super) web_ports: Option<usize>,
+    /// The config of the next deploy or rollback; `None` means the one in force.
+    pub(super) config: Option<Arc<Application>>,
     todo: VecDeque<Action>,
     numbers: u32,
 }
@@ -63,6 +78,12 @@ impl Stage {
             open: Vec::new(),
             broken: BTreeSet::new(),
             unkillable: BTreeSet::new(),
+            done: Vec::new(),
+            replaced: Vec::new(),
+            restartless: BTreeSet::new(),
+            holds_drains: false,
+            web_ports: None,
+            config: None,
             todo: VecDeque::new(),
             numbers: 0,
         }
@@ -76,7 +97,33 @@ impl Stage {
     pub(super) fn deploy(&mut self, release: &str) {
         let release = ReleaseId::new(release).expect("a safe id");
         let path = "/srv".to_owned();
-        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application: None }));
+        let application = self.config.clone();
+        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application }));
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        let application = self.config.clone();
+        self.ask(Command::Rollback { to: RollbackTo::Previous, application });
+    }
+
+    /// From now on deploys and rollbacks come with a config that differs so from the one in force.
+    pub(super) fn edit(&mut self, edit: impl FnOnce(&mut Application)) {
+        let mut application = Application::clone(self.world.application());
+        edit(&mut application);
+        self.config = Some(Arc::new(application));
+    }
+
+    /// The drain of a release is over.
+    pub(super) fn drained(&mut self, release: &str) {
+        let is_it = |other: &&Release| other.id.as_str() == release && other.state == ReleaseState::Draining;
+        let generation = self.world.releases().find(is_it).expect("it drains").generation;
+        self.tell(Input::Drained { generation, report: DrainReport::default() });
+    }
+
+    /// The messages of the events, but for the steps.
+    pub(super) fn messages(&self) -> Vec<String> {
+        let messages = self.events.iter().map(|event| event.message().into_owned());
+        messages.filter(|message| !message.starts_with("rollout")).collect()
     }
 
     /// The world hears of this, and everything that follows from it happens.
@@ -97,7 +144,7 @@ impl Stage {
     pub(super) fn let_go(&mut self, process: &str) {
         self.held.remove(process);
         for action in std::mem::take(&mut self.open) {
-            self.perform(action);
+            self.carry_out(action);
         }
         while let Some(action) = self.todo.pop_front() {
             self.perform(action);
@@ -134,6 +181,11 @@ impl Stage {
     }
 
     fn perform(&mut self, action: Action) {
+        self.note(&action);
+        self.carry_out(action);
+    }
+
+    fn carry_out(&mut self, action: Action) {
         match action {
             Action::Answer { answer, .. } => self.answers.push(answer),
             Action::Record(event) => self.events.push(event),
@@ -144,14 +196,24 @@ impl Stage {
                 }
             }
             Action::LeasePorts { generation, wanted } => {
+                let is_full = self.web_ports.is_some_and(|limit| {
+                    let leased = self.world.leases().into_values();
+                    leased.filter(|holder| holder.starts_with("web ")).count() >= limit
+                });
+                if is_full {
+                    let result = Err(Failure::new("port_range_exhausted", "No available ports"));
+                    return self.tell(Input::PortsLeased { generation, result });
+                }
                 let lease = |(id, _)| (id, 18_000 + u16::try_from(self.number()).expect("a small number"));
                 let leased: BTreeMap<_, _> = wanted.into_iter().map(lease).collect();
                 self.ports.extend(leased.values());
                 self.tell(Input::PortsLeased { generation, result: Ok(leased) });
             }
-            Action::Drain { generation, .. } => {
+            Action::Drain { generation, .. } if !self.holds_drains => {
                 self.tell(Input::Drained { generation, report: DrainReport::default() });
             }
+            Action::ReplaceStop { key, stop } => self.replaced.push((key, stop)),
+            Action::ForbidRestarts(key) => drop(self.restartless.insert(key)),
             Action::Start { key, .. }
             | Action::Stop(key)
             | Action::ConfirmReady(key)
@@ -164,6 +226,21 @@ impl Stage {
             }
             _ => {}
         }
+    }
+
+    fn note(&mut self, action: &Action) {
+        let name = |key: &InstanceKey| match self.world.instance(*key) {
+            Some(instance) => format!("{} of {}", instance.id, instance.release),
+            None => "what is forgotten".to_owned(),
+        };
+        self.done.push(match action {
+            Action::Start { key, .. } => format!("start {}", name(key)),
+            Action::Stop(key) => format!("stop {}", name(key)),
+            Action::Redefine { key, .. } => format!("redefine {}", name(key)),
+            Action::Switch(Some(_)) => "switch".to_owned(),
+            Action::Drain { budget, .. } => format!("drain {}", budget.as_secs()),
+            _ => return,
+        });
     }
 
     fn supervise(&mut self, key: InstanceKey, action: Action) {

@@ -1,0 +1,1 @@
+//! Configs that nobody would write by hand: told clearly, in bounded time and memory.
