@@ -123,6 +123,36 @@ impl From<ReleaseId> for Revision {
     }
 }
 
+/// What a starter says of a daemon that it starts: `sha256:` and 64 lower-case hexadecimal digits (compat C-159).
+///
+/// Passed on as it is and compared with nothing.
+///
+/// ```
+/// use rollcore::Attestation;
+/// assert!(Attestation::new(format!("sha256:{}", "0a".repeat(32))).is_some());
+/// assert!(Attestation::new("sha256:0A").is_none());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Attestation(Arc<str>);
+
+impl Attestation {
+    /// `None` when it is spelled otherwise.
+    #[must_use]
+    pub fn new(text: impl Into<Arc<str>>) -> Option<Self> {
+        let text = text.into();
+        let is_hex = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+        let digest = text.strip_prefix("sha256:")?;
+        (digest.len() == 64 && digest.bytes().all(is_hex)).then(|| Self(Arc::clone(&text)))
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A release id or revision that could mean something to a shell, a path or a log line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -104,18 +104,21 @@ mod control;
 // the book
 pub mod manual;
 
-pub use config::{Config, ConfigError, Defaults, Issue, RestartNeeded, restart_needed};
+pub use config::{
+    Bootstrap, BootstrapError, BootstrapOptions, Config, ConfigError, Defaults, Issue, RestartNeeded,
+    restart_needed,
+};
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
     REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, control_presence,
 };
 pub use engine::{
-    Check, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed, Engine,
-    EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess, LogLine, ProxyStatus,
-    RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen, ReleaseStatus, RestartError,
-    RestoreError, RuntimeIdentity, ShutdownReport, SingleStatus, Status, StopError, Stuck, doctor,
-    longest_shutdown, longest_stop, stop_legacy,
+    Check, ChildStatus, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed,
+    Engine, EngineOptions, EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess,
+    LogLine, ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen,
+    ReleaseStatus, RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport, SingleStatus,
+    Status, StopError, Stuck, doctor, find_release, longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
@@ -124,19 +127,19 @@ pub use event::{
 pub use exit::{Exit, Signal, UnknownSignal};
 pub use health::{HealthChecker, HealthError, HealthReason, HealthSchedule, HttpProbe, Ready};
 pub use id::{
-    Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId, Revision,
-    Seq, UnsafeName,
+    Attestation, Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId,
+    Revision, Seq, UnsafeName,
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
     Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, OutputLine, OutputStream, ProcessState, StartReason,
-    StopReport,
+    AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,
+    ProcessState, StartReason, StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
-pub use rollout::{Failure, ReleaseState, RestartSelection, RollbackTo, plan};
+pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
 pub use supervisor::{Output, ProcessReport, START_VARIABLE, StartError, Supervisor};

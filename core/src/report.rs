@@ -15,6 +15,8 @@ pub enum StartReason {
     Crash,
     /// Somebody asked for a restart.
     Manual,
+    /// It held more memory than it may.
+    Memory,
 }
 
 impl StartReason {
@@ -25,6 +27,7 @@ impl StartReason {
             Self::Deploy => "deploy",
             Self::Crash => "crash",
             Self::Manual => "manual",
+            Self::Memory => "memory",
         }
     }
 }
@@ -137,6 +140,8 @@ pub enum Change {
         /// What happens next.
         then: AfterExit,
     },
+    /// It takes no more work: its quiet command has ended, and a stop will find it as it is now.
+    Quieted,
     /// Politeness took too long; SIGKILL was sent.
     StopTimedOut {
         /// The leader of the group.
@@ -153,6 +158,25 @@ pub enum Change {
     Stopped(StopReport),
     /// What had outlived SIGKILL is gone after all.
     SurvivorsEnded,
+    /// Its members together hold more memory than is good. Told once per crossing (compat C-79).
+    MemoryWarned {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much is good.
+        warn_bytes: u64,
+    },
+    /// Its members together hold more memory than they may: it is being stopped. Unless somebody else asks for a stop
+    /// meanwhile, what follows is `Started` (or `NotStarted`) with [`StartReason::Memory`], or `EndedForMemory`.
+    MemoryExceeded {
+        /// The leader of the group.
+        pid: Pid,
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much they may.
+        limit_bytes: u64,
+    },
+    /// The stop for its memory is complete, and it stays down: it was never ready, or is no longer to be restarted.
+    EndedForMemory(StopReport),
 }
 
 /// What follows the exit of a leader.
@@ -205,6 +229,26 @@ impl StopReport {
     pub fn is_clean(&self) -> bool {
         self.survivors == 0
     }
+}
+
+/// What a process and everything it started hold in memory, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemorySample {
+    /// All of them together, resident, in bytes. Memory that they share counts once for each.
+    pub rss_bytes: u64,
+    /// Each of them, by pid.
+    pub members: Vec<MemberMemory>,
+}
+
+/// What one member of a process holds in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberMemory {
+    /// Its number.
+    pub pid: Pid,
+    /// The kernel's name of what it runs, at most 15 bytes.
+    pub command: String,
+    /// What is resident, in bytes.
+    pub rss_bytes: u64,
 }
 
 /// How a drain went.

@@ -6,6 +6,7 @@
 //!
 //! Nothing here reads files or the environment.
 
+mod bootstrap;
 mod check;
 mod draft;
 mod issue;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 use crate::spec::Application;
 
+pub use bootstrap::{Bootstrap, BootstrapError, BootstrapOptions};
 pub use issue::{ConfigError, Issue};
 pub use reload::{RestartNeeded, restart_needed};
 

@@ -54,7 +54,8 @@ impl Conductor {
     ) -> Self {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
-        let performer = Performer::new(Arc::clone(&shared.proxy), ports, tell, shared.journal.mark());
+        let (proxy, handed_over) = (Arc::clone(&shared.proxy), Arc::clone(&shared.handed_over));
+        let performer = Performer::new(proxy, handed_over, ports, tell, shared.journal.mark());
         Self {
             application: Arc::clone(world.application()),
             world,
@@ -73,7 +74,7 @@ impl Conductor {
     }
 
     async fn run(mut self) {
-        while self.farewells.is_empty() {
+        while !self.world.is_over() {
             let input = self.next_input().await;
             self.turn(input);
         }
@@ -130,7 +131,8 @@ impl Conductor {
         done.into_iter().for_each(|action| self.performer.perform(action));
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
-        self.shared.published.store(Arc::new(Published::of(&self.world, self.performer.outputs())));
+        let published = Published::of(&self.world, self.performer.outputs(), self.performer.memory());
+        self.shared.published.store(Arc::new(published));
         let is_answered = said.iter().any(|action| matches!(action, Action::Answer { .. }));
         said.into_iter().for_each(|action| self.say(action));
         if is_news || is_answered {

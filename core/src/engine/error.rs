@@ -147,6 +147,11 @@ refusable! {
     RestartError
 }
 
+refusable! {
+    /// Why an owner did not retire: it is on its way out already.
+    RetireError
+}
+
 /// The outcome of a verb, from its answer.
 pub(super) trait FromAnswer: Sized {
     type Error;
@@ -159,6 +164,20 @@ impl FromAnswer for () {
     fn from_answer(answer: Option<Answer>) -> Result<Self, StopError> {
         match answer {
             Some(Answer::Stopped(_)) => Ok(()),
+            other => Err(other.into()),
+        }
+    }
+}
+
+/// The owner is retired.
+pub(super) struct Retired;
+
+impl FromAnswer for Retired {
+    type Error = RetireError;
+
+    fn from_answer(answer: Option<Answer>) -> Result<Self, RetireError> {
+        match answer {
+            Some(Answer::Retired) => Ok(Self),
             other => Err(other.into()),
         }
     }

@@ -4,6 +4,7 @@
 //! runs as a task of its own and comes back as an input. So status, shutdown and crashes never wait behind a slow
 //! health check.
 
+mod bootstrap;
 mod budget;
 mod calendar;
 mod conductor;
@@ -23,30 +24,34 @@ mod status;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::config::Bootstrap;
 use crate::event::{Event, StampedEvent};
-use crate::id::{InstanceId, OpId, ReleaseId, Seq};
+use crate::id::{Attestation, InstanceId, OpId, ReleaseId, Seq};
 use crate::port::PortAllocator;
-use crate::proxy::{DrainingProxy, ProxyOptions};
-use crate::rollout::{Answer, Command, DeployRequest, RestartSelection, RollbackTo, World};
+use crate::proxy::{BindError, DrainingProxy, ProxyOptions};
+use crate::rollout::{Answer, Command, DeployRequest, Ending, RestartSelection, RollbackTo, World};
 use crate::spec::Application;
 
 use calendar::Calendar;
 use conductor::{Asked, Conductor};
-use error::FromAnswer;
+use error::{FromAnswer, Retired};
 use events::EventHub;
-use journal::{Ending, Journal};
+use journal::Journal;
+use perform::HandedOver;
 use reload::Reload;
 use status::Published;
 
+pub use bootstrap::find_release;
 pub use budget::{longest_shutdown, longest_stop};
 pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
-pub use error::{DeployError, EngineStartError, RestartError, StopError, Stuck};
+pub use error::{DeployError, EngineStartError, RestartError, RetireError, StopError, Stuck};
 pub use events::EventCursor;
 pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
 pub use recover::{RecoverError, Recovered, Recovery};
@@ -54,8 +59,8 @@ pub use release::{Deployed, Release, ShutdownReport};
 pub use restore::RestoreError;
 pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use status::{
-    ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus, SingleStatus,
-    Status,
+    ChildStatus, ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus,
+    SingleStatus, Status,
 };
 
 /// How many questions may wait for the conductor; the next one waits with its asker.
@@ -84,12 +89,31 @@ pub struct Engine {
     commands: mpsc::Sender<Asked>,
 }
 
+/// What else an engine is started with.
+///
+/// ```
+/// use rollcore::EngineOptions;
+/// assert!(!EngineOptions::default().listens_later);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// The release that the host will deploy first; for the status only (compat C-162).
+    pub bootstrap: Option<Bootstrap>,
+    /// Whether the proxy's address is left alone until [`Engine::listen`] or [`Engine::listen_on`]: for an engine that
+    /// takes over from another one that still has it. Default no.
+    pub listens_later: bool,
+}
+
 /// What handles and the conductor both see.
 #[derive(Debug)]
 struct Shared {
     published: ArcSwap<Published>,
     events: EventHub,
     proxy: Arc<DrainingProxy>,
+    /// As configured, for the event that tells of the socket.
+    host: String,
+    handed_over: HandedOver,
+    bootstrap: Option<Bootstrap>,
     ops: AtomicU64,
     reload: OnceLock<Reload>,
     runtime: OnceLock<RuntimeIdentity>,
@@ -101,7 +125,9 @@ struct Shared {
 
 impl Shared {
     fn status(&self) -> Status {
-        let mut status = self.published.load().status(&self.proxy, self.calendar.epoch());
+        let published = self.published.load();
+        let mut status = published.status(&self.proxy, self.calendar.epoch());
+        status.bootstrap = self.bootstrap.clone();
         status.daemon_runtime = self.runtime.get().cloned();
         status.orphans = self.journal.orphans.seen();
         if let Some(release) = self.restoring.borrow().as_ref() {
@@ -126,6 +152,24 @@ impl Engine {
     /// # Cancel safety
     /// Nothing is left behind when the future is dropped.
     pub async fn start(application: impl Into<Application>) -> Result<Self, EngineStartError> {
+        Self::start_with(application, EngineOptions::default()).await
+    }
+
+    /// As [`Engine::start`], with more to say.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    ///
+    /// # Panics
+    /// As [`Engine::start`].
+    ///
+    /// # Cancel safety
+    /// As [`Engine::start`].
+    pub async fn start_with(
+        application: impl Into<Application>,
+        options: EngineOptions,
+    ) -> Result<Self, EngineStartError> {
+        let EngineOptions { bootstrap, listens_later } = options;
         let application: Application = application.into();
         let events = EventHub::default();
         let journal = Journal::open(&application, &events).await;
@@ -136,16 +180,21 @@ impl Engine {
         };
         let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
-        let proxy = Arc::new(DrainingProxy::bind(options).map_err(EngineStartError::Bind)?);
-        let address = proxy.local_addr();
-        events.record(Event::ProxyBound { host: application.proxy.host.clone(), port: address.port() });
+        let proxy = Arc::new(DrainingProxy::unbound(options));
+        let host = application.proxy.host.clone();
+        if !listens_later {
+            proxy_bound(&events, &host, proxy.listen())?;
+        }
         let ports = PortAllocator::new(application.proxy.upstream_host.clone());
         let world = World::new(Arc::new(application), host_env());
-        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new()));
+        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
         let shared = Arc::new(Shared {
             published,
             events,
             proxy,
+            host,
+            handed_over: HandedOver::default(),
+            bootstrap,
             ops: AtomicU64::new(0),
             reload: OnceLock::new(),
             runtime: OnceLock::new(),
@@ -156,6 +205,22 @@ impl Engine {
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
+    }
+
+    /// Listens on the proxy's address, for an engine that was started without it.
+    ///
+    /// # Errors
+    /// [`EngineStartError`] when the address cannot be bound, or it listens already; it may be tried again.
+    pub fn listen(&self) -> Result<SocketAddr, EngineStartError> {
+        proxy_bound(&self.shared.events, &self.shared.host, self.shared.proxy.listen())
+    }
+
+    /// As [`Engine::listen`], on a socket that listens already: who waits in it is served.
+    ///
+    /// # Errors
+    /// [`EngineStartError`] when it is no listening socket on the proxy's address, or the engine listens already.
+    pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, EngineStartError> {
+        proxy_bound(&self.shared.events, &self.shared.host, self.shared.proxy.listen_on(listener))
     }
 
     /// Moves to a release: starts it, waits until it is ready, switches traffic, replaces the singletons.
@@ -272,7 +337,59 @@ impl Engine {
     /// # Cancel safety
     /// It goes on when the future is dropped; but then it is not known when the last write is over.
     pub async fn hand_over_state(&self) {
-        let _nothing_can_fail = self.shared.journal.end(Ending::HandedOver).await;
+        let _nothing_can_fail = self.shared.journal.end(journal::Ending::HandedOver).await;
+    }
+
+    /// As [`Engine::shutdown`], but lets nobody new in and gives requests and tunnels `proxy.drainTimeoutMs` to end before
+    /// the processes are stopped. A [`Engine::shutdown`] meanwhile stops them at once.
+    ///
+    /// # Cancel safety
+    /// The shutdown goes on when the future is dropped.
+    pub async fn drain_then_shutdown(&self) -> ShutdownReport {
+        match self.ask(Command::DrainThenShutdown).await {
+            Some(Answer::ShutDown { survivors }) => ShutdownReport { survivors },
+            _ => ShutdownReport { survivors: 0 },
+        }
+    }
+
+    /// Makes room for another engine, which has its release running already (compat C-165).
+    ///
+    /// Whatever is under way is answered with an error, no process takes new work any more (their quiet commands have
+    /// ended), and nobody new is let in: then this returns. What was begun goes on: requests and tunnels for
+    /// `proxy.drainTimeoutMs`, then the processes with their normal stop, services last. The engine [ends](Self::ended)
+    /// when nothing is left.
+    ///
+    /// With `handover` the proxy's listening socket is returned, with everybody who has connected and waits in it, for
+    /// [`Engine::listen_on`] of the other one. Dropping it loses them.
+    ///
+    /// # Errors
+    /// [`RetireError`] when the engine is on its way out already.
+    ///
+    /// # Cancel safety
+    /// The retirement goes on when the future is dropped; a socket that was to be handed over is closed with the engine.
+    pub async fn retire(
+        &self,
+        attestation: Attestation,
+        handover: bool,
+    ) -> Result<Option<TcpListener>, RetireError> {
+        Retired::from_answer(self.ask(Command::RetireOwner { attestation, handover }).await)?;
+        self.hand_over_state().await;
+        Ok(self.shared.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take())
+    }
+
+    /// Waits until the engine has ended: after a shutdown, or when everything is gone after a retirement.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
+    /// How the engine ends, once that is decided: whoever keeps its state elsewhere leaves it to the next one after
+    /// [`Ending::Retired`].
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.shared.published.load().ending()
     }
 
     /// How everything is, right now. Never waits.
@@ -329,6 +446,16 @@ impl Engine {
             () = self.commands.closed() => answered.try_recv().ok(),
         }
     }
+}
+
+fn proxy_bound(
+    events: &EventHub,
+    host: &str,
+    bound: Result<SocketAddr, BindError>,
+) -> Result<SocketAddr, EngineStartError> {
+    let address = bound.map_err(EngineStartError::Bind)?;
+    events.record(Event::ProxyBound { host: host.to_owned(), port: address.port() });
+    Ok(address)
 }
 
 /// What `{{env.NAME}}` stands for. A name or value that is not UTF-8 stands for nothing.

@@ -1,7 +1,8 @@
 //! Carries out what the world wants, with the hands. Nothing here decides, and nothing here waits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
 use crate::spec::{HealthSpec, PortRange, RunSpec};
-use crate::supervisor::{MARK_VARIABLE, Output, Supervisor};
+use crate::supervisor::{MARK_VARIABLE, MemoryUse, Output, Supervisor};
 
 /// What a hand has to say.
 pub(super) enum News {
@@ -25,14 +26,19 @@ pub(super) enum News {
     Leased { generation: Generation, result: Result<Vec<(ProcessId, Lease)>, Failure> },
 }
 
+/// The proxy's listening socket, from the moment that it is left until whoever takes over has it.
+pub(super) type HandedOver = Arc<Mutex<Option<TcpListener>>>;
+
 /// The hands, and what they hold.
 pub(super) struct Performer {
     proxy: Arc<DrainingProxy>,
+    handed_over: HandedOver,
     ports: PortAllocator,
     tell: mpsc::UnboundedSender<News>,
     leases: HashMap<u16, Lease>,
     supervisors: HashMap<InstanceKey, Supervisor>,
     outputs: BTreeMap<InstanceKey, Output>,
+    memory: BTreeMap<InstanceKey, MemoryUse>,
     probes: HashMap<InstanceKey, AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
@@ -46,17 +52,20 @@ const TAIL_LINES: usize = 20;
 impl Performer {
     pub(super) fn new(
         proxy: Arc<DrainingProxy>,
+        handed_over: HandedOver,
         ports: PortAllocator,
         tell: mpsc::UnboundedSender<News>,
         mark: Option<String>,
     ) -> Self {
         Self {
             proxy,
+            handed_over,
             ports,
             tell,
             leases: HashMap::new(),
             supervisors: HashMap::new(),
             outputs: BTreeMap::new(),
+            memory: BTreeMap::new(),
             probes: HashMap::new(),
             left: HashMap::new(),
             mark,
@@ -72,6 +81,11 @@ impl Performer {
     /// What each instance printed.
     pub(super) fn outputs(&self) -> &BTreeMap<InstanceKey, Output> {
         &self.outputs
+    }
+
+    /// What each instance holds in memory.
+    pub(super) fn memory(&self) -> &BTreeMap<InstanceKey, MemoryUse> {
+        &self.memory
     }
 
     pub(super) fn take_in(&mut self, news: News) -> Input {
@@ -108,12 +122,15 @@ impl Performer {
             }
             Action::ConfirmReady(key) => self.supervised(key, Supervisor::confirm_ready),
             Action::ForbidRestarts(key) => self.supervised(key, |supervisor| supervisor.set_restarts(false)),
+            Action::Quiet(key) => self.supervised(key, Supervisor::begin_quiet),
             Action::Stop(key) => self.supervised(key, Supervisor::begin_stop),
             Action::Forget(key) => self.forget(key),
             Action::Probe { key, host, port, health } => self.probe(key, &host, port, &health),
             Action::CancelProbe(key) => self.cancel_probe(key),
             Action::Switch(target) => self.switch(target),
             Action::Drain { generation, budget } => self.drain(generation, budget),
+            Action::StopAccepting { handover } => self.stop_accepting(handover),
+            Action::CloseProxy { budget } => self.close_proxy(budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
             Action::Record(_) | Action::Describe { .. } | Action::Answer { .. } => {}
         }
@@ -142,7 +159,7 @@ impl Performer {
     fn start(&mut self, key: InstanceKey, run: &RunSpec, reason: StartReason) {
         let run = self.marked(run);
         let tell = &self.tell;
-        let outputs = &mut self.outputs;
+        let (outputs, memory) = (&mut self.outputs, &mut self.memory);
         let supervisor = self.supervisors.entry(key).or_insert_with(|| {
             let tell = tell.clone();
             let observer = move |change: &Change, output: &Output| {
@@ -157,6 +174,7 @@ impl Performer {
             };
             let supervisor = Supervisor::observed(run.clone(), observer);
             outputs.insert(key, supervisor.output());
+            memory.insert(key, supervisor.memory_use());
             supervisor
         });
         supervisor.replace_spec(run);
@@ -172,6 +190,7 @@ impl Performer {
     fn forget(&mut self, key: InstanceKey) {
         self.supervisors.remove(&key);
         self.outputs.remove(&key);
+        self.memory.remove(&key);
     }
 
     fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {
@@ -217,6 +236,25 @@ impl Performer {
         });
     }
 
+    /// The socket that is handed over is kept for whoever asked for it.
+    fn stop_accepting(&self, handover: bool) {
+        let (proxy, handed_over, tell) =
+            (Arc::clone(&self.proxy), Arc::clone(&self.handed_over), self.tell.clone());
+        tokio::spawn(async move {
+            let listener = proxy.leave(handover).await;
+            *handed_over.lock().unwrap_or_else(PoisonError::into_inner) = listener;
+            let _ = tell.send(News::Input(Input::AcceptingStopped));
+        });
+    }
+
+    fn close_proxy(&self, budget: Duration) {
+        let (proxy, tell) = (Arc::clone(&self.proxy), self.tell.clone());
+        tokio::spawn(async move {
+            let report = proxy.close(budget).await;
+            let _ = tell.send(News::Input(Input::ProxyClosed { report }));
+        });
+    }
+
     fn end_traffic(&mut self, generation: Generation) {
         for draining in self.left.remove(&generation).unwrap_or_default() {
             draining.cut_now();
@@ -249,7 +287,8 @@ mod tests {
     async fn a_probe_that_ended_leaves_nothing() {
         let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
         let (tell, mut news) = mpsc::unbounded_channel();
-        let mut performer = Performer::new(Arc::new(proxy), PortAllocator::new("127.0.0.1"), tell, None);
+        let ports = PortAllocator::new("127.0.0.1");
+        let mut performer = Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None);
         let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
         let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
         performer.perform(Action::Probe { key, host, port: 1, health });

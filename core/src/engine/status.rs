@@ -6,14 +6,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock;
+use crate::config::Bootstrap;
 use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
 use crate::proxy::DrainingProxy;
-use crate::report::{OutputLine, ProcessState, StartReason};
-use crate::rollout::{Instance, Owner, Release, ReleaseState, World};
+use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
+use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
-use crate::supervisor::Output;
+use crate::supervisor::{MemoryUse, Output};
 use crate::time::{Epoch, WallTime};
 
 use super::runtime::RuntimeIdentity;
@@ -26,6 +27,9 @@ pub struct Status {
     pub active_release_id: Option<ReleaseId>,
     /// The application's name.
     pub application: String,
+    /// The release that the engine was started with, if it was (compat C-162).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
     /// What has the lock, such as `deploy v2`, or `restore v1` after an earlier daemon was killed. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy: Option<String>,
@@ -75,7 +79,7 @@ pub struct ControlStatus {
 pub struct ProxyStatus {
     /// The address, as configured.
     pub host: String,
-    /// The port that is bound.
+    /// The port that is bound; as configured while none is.
     pub port: u16,
     /// Where the processes of a release listen.
     pub upstream_host: String,
@@ -135,7 +139,7 @@ pub struct SingleStatus {
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatus {
     /// The members of its group; empty unless its memory is watched.
-    pub children: Vec<serde_json::Value>,
+    pub children: Vec<ChildStatus>,
     /// What it runs.
     pub command: String,
     /// Where.
@@ -151,6 +155,9 @@ pub struct InstanceStatus {
     /// Why it was started last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_start_reason: Option<&'static str>,
+    /// When it was restarted for its memory last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_memory_restart_at: Option<WallTime>,
     /// What it printed last, the oldest first.
     pub logs: Vec<LogLine>,
     /// How often it was restarted for its memory.
@@ -160,6 +167,9 @@ pub struct InstanceStatus {
     pub pid: Option<u32>,
     /// How often it was started again by itself.
     pub restarts: u32,
+    /// What its members hold in memory together, in bytes, if that is watched and was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<u64>,
     /// Its last successful start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<WallTime>,
@@ -168,6 +178,18 @@ pub struct InstanceStatus {
     /// How long it has been running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uptime_ms: Option<u64>,
+}
+
+/// One member of an instance whose memory is watched.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildStatus {
+    /// The kernel's name of what it runs.
+    pub command: String,
+    /// Its number.
+    pub pid: u32,
+    /// What it holds in memory, in bytes.
+    pub rss_bytes: u64,
 }
 
 /// A line that an instance printed.
@@ -188,6 +210,7 @@ pub(super) struct Published {
     application: Arc<Application>,
     active: Option<ReleaseId>,
     busy: Option<String>,
+    ending: Option<Ending>,
     releases: Vec<(Release, Vec<Shown>)>,
     starting: Vec<(Release, Vec<Shown>)>,
     services: Vec<(ProcessId, Shown)>,
@@ -195,11 +218,18 @@ pub(super) struct Published {
     displaced: Vec<(ProcessId, Shown)>,
 }
 
-type Shown = (Instance, Option<Output>);
+/// An instance, and where to look up what changes without the world.
+type Shown = (Instance, Option<Output>, Option<MemoryUse>);
 
 impl Published {
-    pub(super) fn of(world: &World, outputs: &BTreeMap<InstanceKey, Output>) -> Self {
-        let shown = |key: InstanceKey| Some((world.instance(key)?.clone(), outputs.get(&key).cloned()));
+    pub(super) fn of(
+        world: &World,
+        outputs: &BTreeMap<InstanceKey, Output>,
+        memory: &BTreeMap<InstanceKey, MemoryUse>,
+    ) -> Self {
+        let shown = |key: InstanceKey| {
+            Some((world.instance(key)?.clone(), outputs.get(&key).cloned(), memory.get(&key).cloned()))
+        };
         let of_release = |generation: Generation| {
             let of_it =
                 world.instances().filter(|(_, instance)| instance.owner == Owner::Release(generation));
@@ -213,12 +243,17 @@ impl Published {
             busy: world.busy_with(),
             releases: listed(world).into_iter().map(with_processes).collect(),
             starting: starting.map(with_processes).collect(),
+            ending: world.ending(),
             services: world.services().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             singletons: world.singletons().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             displaced: displaced(world)
                 .filter_map(|(key, instance)| Some((instance.id.process().clone(), shown(key)?)))
                 .collect(),
         }
+    }
+
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.ending
     }
 
     /// The configuration in force.
@@ -237,13 +272,16 @@ impl Published {
         Status {
             active_release_id: self.active.clone(),
             application: self.application.name.clone(),
+            bootstrap: None,
             busy: self.busy.clone(),
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
-                port: proxy.local_addr().port(),
+                port: Some(proxy.local_addr().port())
+                    .filter(|bound| *bound != 0)
+                    .unwrap_or(self.application.proxy.port),
                 upstream_host: self.application.proxy.upstream_host.clone(),
             },
             releases: releases(&self.releases),
@@ -309,7 +347,8 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
     }
 }
 
-fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
+fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus {
+    let memory = memory.as_ref().and_then(MemoryUse::last);
     let exit = instance.last_exit;
     // Its leader has gone; whatever of its group is still being stopped has no pid of its own here (compat C-62, C-63).
     let state = match instance.state {
@@ -321,7 +360,8 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         _ => None,
     };
     InstanceStatus {
-        children: Vec::new(),
+        rss_bytes: memory.as_ref().map(|sample| sample.rss_bytes),
+        children: memory.into_iter().flat_map(|sample| sample.members).map(child).collect(),
         command: instance.run.command.to_string(),
         cwd: instance.run.cwd.to_string_lossy().into_owned(),
         exit_code: exit.map(Exit::code),
@@ -329,13 +369,18 @@ fn instance((instance, output): &Shown, epoch: Epoch) -> InstanceStatus {
         id: instance.id.clone(),
         last_start_reason: instance.last_reason.map(StartReason::as_str),
         logs: output.iter().flat_map(Output::lines).map(log_line).collect(),
-        memory_restarts: 0,
+        last_memory_restart_at: instance.last_memory_restart_at.map(|at| epoch.wall(at)),
+        memory_restarts: instance.memory_restarts,
         pid: state.pid().map(Pid::get),
         restarts: instance.restarts,
         started_at: instance.started_at.map(|at| epoch.wall(at)),
         state: state.as_str(),
         uptime_ms: uptime.map(|uptime| u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)),
     }
+}
+
+fn child(member: MemberMemory) -> ChildStatus {
+    ChildStatus { command: member.command, pid: member.pid.get(), rss_bytes: member.rss_bytes }
 }
 
 fn log_line(line: OutputLine) -> LogLine {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::id::{InstanceId, Pid, ReleaseId, Revision, Seq};
+use crate::id::{Attestation, InstanceId, Pid, ReleaseId, Revision, Seq};
 use crate::report::{DrainReport, HookProblem, OutputLine, StartReason};
 use crate::step::{Step, Undo};
 use crate::time::WallTime;
@@ -137,6 +137,16 @@ pub enum Event {
         /// Its directory.
         path: PathBuf,
     },
+    /// Somebody else has taken over; what was begun here goes on to its end.
+    OwnerRetired {
+        /// What the other one said of itself.
+        attestation: Attestation,
+    },
+    /// The release that a daemon was started with could not be made active.
+    BootstrapFailed {
+        /// The release.
+        release: ReleaseId,
+    },
     /// Somebody asked for the restart of a process.
     RestartRequested {
         /// The process.
@@ -260,6 +270,25 @@ pub enum ProcessEvent {
         hook: &'static str,
         /// What was wrong with it.
         problem: HookProblem,
+    },
+    /// Its members together hold more memory than is good.
+    MemoryWarning {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much is good.
+        warn_bytes: u64,
+    },
+    /// Its members together hold more memory than they may; it is stopped and started again.
+    MemoryLimitExceeded {
+        /// How much, resident, in bytes.
+        rss_bytes: u64,
+        /// How much they may.
+        limit_bytes: u64,
+    },
+    /// It was stopped for its memory, and could not be started again.
+    MemoryRestartFailed {
+        /// Why.
+        error: String,
     },
     /// It was stopped, and even after SIGKILL something of its group was left. Ours.
     SurvivorsLeft {

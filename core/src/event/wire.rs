@@ -38,6 +38,8 @@ impl Event {
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
             Self::RollbackStarted { .. } => "rollback starting",
+            Self::OwnerRetired { .. } => "external owner retired",
+            Self::BootstrapFailed { .. } => "bootstrap activation failed",
             Self::RestartRequested { .. } => "process restart requested",
             Self::CommandFailed { .. } => "command failed",
             Self::ControlConnectionFailed { .. } => "control connection error",
@@ -99,6 +101,10 @@ impl Event {
             | Self::ReleaseDrained { release }
             | Self::ReleaseStopped { release }
             | Self::ReleaseRestored { release } => json!({ "releaseId": release }),
+            Self::OwnerRetired { attestation } => {
+                json!({ "attestation": attestation, "status": "draining" })
+            }
+            Self::BootstrapFailed { release } => json!({ "releaseId": release, "status": "error" }),
             Self::RestartRequested { process } => json!({ "processId": process }),
             Self::CommandFailed { error }
             | Self::ProxyRequestFailed { error }
@@ -122,6 +128,9 @@ impl ProcessEvent {
             Self::RestartFailed { .. } => "process restart failed",
             Self::RestartLimitReached { .. } => "restart limit reached",
             Self::StopTimedOut { .. } => "process stop timed out; sending SIGKILL",
+            Self::MemoryWarning { .. } => "memory warning",
+            Self::MemoryLimitExceeded { .. } => "memory limit exceeded",
+            Self::MemoryRestartFailed { .. } => "memory restart failed",
             Self::SurvivorsLeft { .. } => "process survived SIGKILL",
             Self::HookFailed { hook, problem } => return Cow::Owned(format!("{hook} {}", outcome(problem))),
         };
@@ -134,7 +143,13 @@ impl ProcessEvent {
                 json!({ "command": command, "pid": pid, "reason": reason.as_str() })
             }
             Self::Exited(exit) => json!({ "code": exit.code(), "signal": exit.signal() }),
-            Self::RestartFailed { error } => json!({ "error": error }),
+            Self::RestartFailed { error } | Self::MemoryRestartFailed { error } => json!({ "error": error }),
+            Self::MemoryWarning { rss_bytes, warn_bytes } => {
+                json!({ "rssBytes": rss_bytes, "warnBytes": warn_bytes })
+            }
+            Self::MemoryLimitExceeded { rss_bytes, limit_bytes } => {
+                json!({ "limitBytes": limit_bytes, "rssBytes": rss_bytes })
+            }
             Self::RestartLimitReached { max_restarts, window } => {
                 json!({ "maxRestarts": max_restarts, "windowMs": whole_ms(*window) })
             }

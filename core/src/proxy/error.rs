@@ -44,6 +44,16 @@ pub enum BindError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A socket that was handed over is not the one that was expected.
+    #[error("the socket that was handed over is not the one of {host}:{port}: {found}")]
+    NotOurs {
+        /// The address expected.
+        host: String,
+        /// The port expected.
+        port: u16,
+        /// What it is instead.
+        found: String,
+    },
     /// The threads could not be started.
     #[error("cannot start the proxy's threads")]
     Threads(#[source] io::Error),
@@ -58,6 +68,7 @@ impl BindError {
             Self::Denied { .. } => "proxy_address_denied",
             Self::UnknownHost { .. } => "proxy_unknown_host",
             Self::Other { .. } => "proxy_bind_failed",
+            Self::NotOurs { .. } => "proxy_socket_not_ours",
             Self::Threads(_) => "proxy_threads_failed",
         }
     }

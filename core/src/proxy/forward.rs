@@ -87,6 +87,9 @@ pub(super) async fn forward(
         }
         Upgrade::No => answer(request, ticket, &exchange).await?,
     };
+    if exchange.worker.shared.is_leaving() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer = closing(answer);
+    }
     if is_http_10 {
         if answer.size_hint().exact().is_none() && !answer.headers().contains_key(CONTENT_LENGTH) {
             exchange.client.answer_ends_with_connection();

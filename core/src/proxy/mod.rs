@@ -15,6 +15,7 @@ mod clients;
 mod draining;
 mod error;
 mod forward;
+mod inherit;
 pub(crate) mod machine;
 mod options;
 mod pool;
@@ -26,8 +27,8 @@ mod upstream;
 mod workers;
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::clock;
@@ -41,6 +42,7 @@ pub use error::{BindError, UpstreamError};
 pub use options::{ErrorObserver, ProxyOptions};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
+use tokio::sync::mpsc;
 use workers::WorkerThread;
 
 /// An HTTP/1.1 reverse proxy that changes where requests go between two requests.
@@ -88,9 +90,15 @@ use workers::WorkerThread;
 /// shortly after.
 pub struct DrainingProxy {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    address: OnceLock<SocketAddr>,
+    /// The listening socket, until nobody new is let in: the workers have copies.
+    listener: Mutex<Option<TcpListener>>,
     threads: Mutex<Vec<WorkerThread>>,
 }
+
+/// How long a client that says nothing is waited for once it could go elsewhere: what it sends meanwhile is answered,
+/// and then its connection is closed. As long as others keep an idle connection.
+const LEAVE_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl DrainingProxy {
     /// Listens and serves; every request is answered with 503 until traffic is switched. A host given by name is looked
@@ -99,20 +107,59 @@ impl DrainingProxy {
     /// # Errors
     /// When the address cannot be listened on, or the threads cannot be started.
     pub fn bind(options: ProxyOptions) -> Result<Self, BindError> {
-        let listener = workers::listen(&options)?;
-        let address =
-            listener.local_addr().map_err(|source| BindError::new(&options.host, options.port, source))?;
-        let shared = Shared::new(options);
-        let proxy = Self { address, threads: Mutex::default(), shared };
-        *lock(&proxy.threads) =
-            workers::start(&listener, proxy.shared.workers()).map_err(BindError::Threads)?;
+        let proxy = Self::unbound(options);
+        proxy.listen()?;
         Ok(proxy)
     }
 
-    /// Where it listens.
+    /// A proxy that does not listen yet: traffic can be switched before the first client comes. See
+    /// [`listen`](Self::listen) and [`listen_on`](Self::listen_on).
+    #[must_use]
+    pub fn unbound(options: ProxyOptions) -> Self {
+        Self {
+            shared: Shared::new(options),
+            address: OnceLock::new(),
+            listener: Mutex::default(),
+            threads: Mutex::default(),
+        }
+    }
+
+    /// Listens on the address of its options, and serves from now on.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, the threads cannot be started, or it listens already.
+    pub fn listen(&self) -> Result<SocketAddr, BindError> {
+        self.serve_on(workers::listen(&self.shared.options)?)
+    }
+
+    /// Serves from now on whoever comes to a socket that listens already, such as one that another process has
+    /// [left](Self::leave).
+    ///
+    /// # Errors
+    /// [`BindError::NotOurs`] when it is no listening TCP socket on the address of its options; otherwise as
+    /// [`listen`](Self::listen).
+    pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, BindError> {
+        inherit::check(&listener, &self.shared.options)?;
+        self.serve_on(listener)
+    }
+
+    fn serve_on(&self, listener: TcpListener) -> Result<SocketAddr, BindError> {
+        let options = &self.shared.options;
+        let failed = |source| BindError::new(&options.host, options.port, source);
+        let address = listener.local_addr().map_err(failed)?;
+        let mut threads = lock(&self.threads);
+        if self.address.set(address).is_err() {
+            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        *threads = workers::start(&listener, self.shared.workers()).map_err(BindError::Threads)?;
+        *lock(&self.listener) = Some(listener);
+        Ok(address)
+    }
+
+    /// Where it listens; port 0 of no address while it does not yet.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.address.get().copied().unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
     /// Sends every request from now on to `traffic`, and returns the release that had it until now, if there was one.
@@ -140,9 +187,33 @@ impl DrainingProxy {
         self.shared.counts(generation)
     }
 
+    /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go
+    /// with his next answer (`Connection: close`), so that no request meets a closed connection.
+    ///
+    /// Without `handover` whoever has connected and waits is still served, once, and the socket is closed. With it they
+    /// go on waiting in the socket that is returned: for whoever [listens on](Self::listen_on) it next, in this process
+    /// or another one. [`close`](Self::close) is still to be called. `None` when it did not listen.
+    ///
+    /// # Cancel safety
+    /// It stops listening all the same; a socket that was to be handed over is closed, and whoever waits in it is lost.
+    pub async fn leave(&self, handover: bool) -> Option<TcpListener> {
+        let listener = lock(&self.listener).take();
+        self.shared.enter(Phase::Leaving { handover });
+        let deaf: Vec<_> = lock(&self.threads)
+            .iter_mut()
+            .map(|thread| std::mem::replace(&mut thread.deaf, mpsc::channel(1).1))
+            .collect();
+        for mut deaf in deaf {
+            let _ = deaf.recv().await;
+        }
+        listener.filter(|_| handover)
+    }
+
     /// Ends it: nothing new is accepted, idle clients are closed, requests under way and tunnels may finish within
     /// `budget`; what is left then is cut, and counted in the report. When this returns the socket is closed and the
     /// threads are gone. A second call returns at once with nothing to report. Needs a tokio runtime with time.
+    ///
+    /// After [`leave`](Self::leave), idle clients have 5 s of the budget for another request.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the proxy closing without a budget; dropping the proxy then ends it.
@@ -151,10 +222,11 @@ impl DrainingProxy {
         let ledgers = self.shared.ledgers();
         let open_at_start = ledgers.iter().map(|ledger| ledger.counts().total()).sum();
         let (requests_before, tunnels_before) = cut_in(&ledgers);
-        self.set_phase(Phase::Closing);
+        drop(lock(&self.listener).take());
+        self.shared.enter(Phase::Closing);
         let mut threads = std::mem::take(&mut *lock(&self.threads));
 
-        if tokio::time::timeout(budget, all_ended(&mut threads)).await.is_err() {
+        if tokio::time::timeout(budget, self.all_left(&mut threads)).await.is_err() {
             // Without a release first: what is cut must not find its route again.
             drop(self.shared.active.swap(None));
             for ledger in &ledgers {
@@ -162,7 +234,7 @@ impl DrainingProxy {
             }
             let idle_too = tokio::time::timeout(machine::CUT_TIMEOUT, all_idle(&ledgers));
             let _ = idle_too.await;
-            self.set_phase(Phase::Ending);
+            self.shared.enter(Phase::Ending);
             all_ended(&mut threads).await;
         }
         for WorkerThread { thread, .. } in threads {
@@ -178,14 +250,14 @@ impl DrainingProxy {
         }
     }
 
-    fn set_phase(&self, phase: Phase) {
-        self.shared.phase.send_if_modified(|now| {
-            let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;
-            if forward {
-                *now = phase;
-            }
-            forward
-        });
+    async fn all_left(&self, threads: &mut [WorkerThread]) {
+        if self.shared.is_leaving()
+            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(threads)).await.is_err()
+        {
+            // Whoever was answered since was closed with his answer: these have been idle all the time, or are busy.
+            self.shared.clients.close();
+        }
+        all_ended(threads).await;
     }
 }
 
@@ -207,14 +279,14 @@ fn cut_in(ledgers: &[Arc<route::Ledger>]) -> (u64, u64) {
 
 impl Drop for DrainingProxy {
     fn drop(&mut self) {
-        self.set_phase(Phase::Ending);
+        self.shared.enter(Phase::Ending);
     }
 }
 
 impl fmt::Debug for DrainingProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DrainingProxy")
-            .field("address", &self.address)
+            .field("address", &self.local_addr())
             .field("active", &self.active())
             .finish()
     }

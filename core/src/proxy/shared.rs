@@ -1,6 +1,6 @@
 //! What the proxy's handle and its workers have in common.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -20,6 +20,11 @@ use super::{ProxyOptions, UpstreamError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Serving,
+    /// No new connections; those that are there are closed with their next answer. Whether somebody else takes those
+    /// that wait to be accepted.
+    Leaving {
+        handover: bool,
+    },
     /// No new connections; those that are there finish what they do.
     Closing,
     /// Everything ends now.
@@ -34,6 +39,8 @@ pub(crate) struct Shared {
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
+    /// Whether an answer is the last one of its connection; beside the phase, because every request looks.
+    leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
     next_route: AtomicU64,
@@ -54,6 +61,7 @@ impl Shared {
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
+            leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
             next_route: AtomicU64::new(1),
@@ -96,6 +104,25 @@ impl Shared {
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {
         lock(&self.ledgers).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Goes on to a later phase; says whether it did. From `Leaving` there is no way to `Closing`: that would close
+    /// clients who were promised an answer.
+    pub(super) fn enter(&self, phase: Phase) -> bool {
+        if matches!(phase, Phase::Leaving { .. }) {
+            self.leaving.store(true, Ordering::Release);
+        }
+        self.phase.send_if_modified(|now| {
+            let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;
+            if forward {
+                *now = phase;
+            }
+            forward
+        })
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
     }
 
     pub(super) fn tell(&self, generation: Generation, message: String) {

@@ -35,23 +35,30 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) struct WorkerThread {
     pub(super) thread: JoinHandle<()>,
     pub(super) ended: mpsc::Receiver<()>,
+    /// Closes when it has let go of the listening socket.
+    pub(super) deaf: mpsc::Receiver<()>,
 }
 
 /// Opens the listening socket.
 pub(super) fn listen(options: &ProxyOptions) -> Result<StdListener, BindError> {
     let ProxyOptions { host, port, .. } = options;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses = (bare, *port)
-        .to_socket_addrs()
-        .map_err(|source| BindError::UnknownHost { host: host.clone(), source })?;
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
+    for address in addresses(options)? {
         match listen_on(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => failure = error,
         }
     }
     Err(BindError::new(host, *port, failure))
+}
+
+/// What the host and the port of the options stand for.
+pub(super) fn addresses(
+    options: &ProxyOptions,
+) -> Result<impl Iterator<Item = std::net::SocketAddr>, BindError> {
+    let ProxyOptions { host, port, .. } = options;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    (bare, *port).to_socket_addrs().map_err(|source| BindError::UnknownHost { host: host.clone(), source })
 }
 
 fn listen_on(address: std::net::SocketAddr) -> io::Result<StdListener> {
@@ -71,29 +78,35 @@ pub(super) fn start(listener: &StdListener, workers: Vec<Arc<Worker>>) -> io::Re
     for (number, worker) in workers.into_iter().enumerate() {
         let listener = listener.try_clone()?;
         let (alive, ended) = mpsc::channel(1);
+        let (listens, deaf) = mpsc::channel(1);
         let runtime = without_signals(|| Builder::new_current_thread().enable_all().build())?;
         let work = move || {
             let _alive = alive;
-            runtime.block_on(run(listener, worker));
+            runtime.block_on(run(listener, listens, worker));
             // A look-up of a name may still be under way on a thread of its own.
             runtime.shutdown_background();
         };
         // A new thread has the mask of the one that starts it.
         let builder = std::thread::Builder::new().name(format!("rollcore-proxy-{number}"));
         let thread = without_signals(|| builder.spawn(work))?;
-        threads.push(WorkerThread { thread, ended });
+        threads.push(WorkerThread { thread, ended, deaf });
     }
     Ok(threads)
 }
 
-async fn run(listener: StdListener, worker: Arc<Worker>) {
+async fn run(listener: StdListener, listens: mpsc::Sender<()>, worker: Arc<Worker>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the proxy cannot watch its socket"),
     };
     let mut connections = JoinSet::new();
     serve_until_closing(&listener, &worker, &mut connections).await;
-    take_waiting(listener, &worker, &mut connections);
+    let handed_over = *worker.shared.phase.borrow() == Phase::Leaving { handover: true };
+    match handed_over {
+        true => drop(listener),
+        false => take_waiting(listener, &worker, &mut connections),
+    }
+    drop(listens);
     // What came last is not asked to close: it closes after its only request.
     let mut phase = worker.shared.phase.subscribe();
     let mut ending = pin!(phase.wait_for(|phase| *phase == Phase::Ending));
@@ -115,7 +128,12 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
     loop {
         tokio::select! {
             biased;
-            _ = closing.as_mut() => return worker.shared.clients.close(),
+            phase = closing.as_mut() => {
+                if phase.is_ok_and(|phase| !matches!(*phase, Phase::Leaving { .. })) {
+                    worker.shared.clients.close();
+                }
+                return;
+            }
             _ = sweep.tick() => worker.pool.sweep(),
             Some(_) = connections.join_next() => {}
             (stream, peer, place) = accepting.as_mut() => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::RestartNeeded;
 use crate::event::{Event, StartupProcess};
-use crate::id::{Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
+use crate::id::{Attestation, Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::spec::{Application, HealthSpec, PortRange, ProcessPolicy, RunSpec, StopSpec};
 use crate::step::{Step, Undo};
@@ -31,6 +31,15 @@ pub enum Command {
     Restart(RestartSelection),
     /// Stop everything.
     Shutdown,
+    /// Answer what was asked of the proxy, within the drain budget, then stop everything.
+    DrainThenShutdown,
+    /// Somebody else takes over: take no more work, answer, finish what was begun, then stop everything.
+    RetireOwner {
+        /// What the other one says of itself.
+        attestation: Attestation,
+        /// Whether the other one takes the listening socket, with whoever waits in it.
+        handover: bool,
+    },
 }
 
 /// A prepared directory and its name.
@@ -104,6 +113,13 @@ pub enum Input {
         /// How it went.
         report: DrainReport,
     },
+    /// The answer to [`Action::StopAccepting`].
+    AcceptingStopped,
+    /// The answer to [`Action::CloseProxy`].
+    ProxyClosed {
+        /// What became of whoever was there.
+        report: DrainReport,
+    },
 }
 
 /// Something to do. The actions of one turn are begun in their order.
@@ -145,6 +161,8 @@ pub enum Action {
     ConfirmReady(InstanceKey),
     /// From now on an exit is not followed by a restart.
     ForbidRestarts(InstanceKey),
+    /// This instance is to take no more work; its supervisor says [`Change::Quieted`] or [`Change::Stopped`].
+    Quiet(InstanceKey),
     /// Stop this instance; its supervisor says [`Change::Stopped`].
     Stop(InstanceKey),
     /// This instance is gone for good.
@@ -169,6 +187,16 @@ pub enum Action {
         /// Which release; traffic does not point at it.
         generation: Generation,
         /// How long they may take; what is left then is cut.
+        budget: Duration,
+    },
+    /// Nobody new is let in; then say [`Input::AcceptingStopped`].
+    StopAccepting {
+        /// Whether somebody else takes the listening socket, with whoever waits in it.
+        handover: bool,
+    },
+    /// Nobody new is let in, and whoever is there may finish, then say [`Input::ProxyClosed`].
+    CloseProxy {
+        /// How long it may take; what is left then is cut.
         budget: Duration,
     },
     /// This release has ended: what may still be open to it is cut.
@@ -232,6 +260,8 @@ pub enum Answer {
         /// Processes that even SIGKILL did not end.
         survivors: u32,
     },
+    /// Nothing takes new work any more; the rest goes on to its end.
+    Retired,
     /// It was not done.
     Refused(Refusal),
 }

@@ -19,4 +19,4 @@ pub use failure::Failure;
 pub use plan::plan;
 pub(crate) use render::rehearse;
 pub use walk::{Outcome, Turn, Walk};
-pub use world::{Instance, Owner, Release, ReleaseState, World};
+pub use world::{Ending, Instance, Owner, Release, ReleaseState, World};

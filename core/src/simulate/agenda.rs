@@ -25,6 +25,8 @@ pub(super) enum Happening {
     LeaderExits(Pid, Exit),
     OthersEnd(Pid),
     HookEnds(InstanceKey, HookEnd),
+    /// Somebody has looked how much memory a group holds.
+    MemoryKnown(Pid, u64),
     /// A health check wanted to come back now.
     ProbeDue(InstanceKey),
     ProbeEnds(InstanceKey, ProbeOutcome),
@@ -34,6 +36,7 @@ pub(super) enum Happening {
     },
     RequestEnds(u64),
     Drained(Generation, DrainEvent),
+    CloseTimeUp,
     /// Nobody has asked for anything for a long time.
     MustBeSettled,
 }

@@ -5,14 +5,17 @@ use std::time::Duration;
 use crate::id::ProcessId;
 use crate::restart::RestartPolicy;
 use crate::spec::{
-    Application, CommandSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, PortRange, ProcessPolicy,
-    ProcessSpec, ProxySpec, Retention, StopSpec,
+    Application, CommandSpec, DeployStrategy, HealthSpec, Hooks, KillAfter, MemorySpec, PortRange,
+    ProcessPolicy, ProcessSpec, ProxySpec, Retention, StopSpec,
 };
 
 use super::script::Variant;
 
 pub(super) const RESTARTS_MAX: u32 = 3;
 pub(super) const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+/// A healthy process of the made-up world holds a tenth of it.
+const MEMORY_LIMIT: u64 = 500_000_000;
 
 pub(super) fn standard(variant: Variant) -> Application {
     Application {
@@ -28,6 +31,7 @@ fn process(id: &str, policy: ProcessPolicy, variant: Variant) -> ProcessSpec {
     process.policy = policy;
     process.stop = stop(variant);
     process.restart = restart(variant);
+    process.memory = Some(MemorySpec { warn_bytes: MEMORY_LIMIT / 2, ..MemorySpec::limit(MEMORY_LIMIT) });
     if policy == ProcessPolicy::Singleton {
         process.min_uptime = Duration::from_millis(250);
     }

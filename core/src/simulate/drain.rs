@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::id::Generation;
 use crate::proxy::machine::{DrainAction, DrainEvent, DrainMachine, Tally};
+use crate::report::DrainReport;
 use crate::rollout::Input;
 
 use super::Simulation;
@@ -46,6 +47,7 @@ impl Simulation {
     fn cut(&mut self, generation: Generation) {
         let (requests, tunnels) = self.traffic.end_all(generation);
         self.traffic.cut += requests + tunnels;
+        self.close_when_empty(DrainReport::default());
         if let Some(drain) = self.drains.get_mut(&generation) {
             drain.tally.requests_cut += requests;
             drain.tally.tunnels_cut += tunnels;
@@ -57,6 +59,7 @@ impl Simulation {
         self.drains.remove(&generation);
         let (requests, tunnels) = self.traffic.end_all(generation);
         self.traffic.stopped += requests + tunnels;
+        self.close_when_empty(DrainReport::default());
         if requests + tunnels > 0 && !self.ledger.may_lose_requests() {
             self.ledger.lost = Some(format!("{requests} requests and {tunnels} tunnels were cut uncounted"));
         }

@@ -20,6 +20,8 @@ pub(super) struct Ledger {
     pub(super) answered_probe: BTreeSet<InstanceKey>,
     /// Instances that went down and stay down, by themselves.
     given_up: BTreeSet<InstanceKey>,
+    /// Instances that were stopped for their memory, by themselves.
+    held_too_much: BTreeSet<InstanceKey>,
     /// A switch to a release that was not ready.
     pub(super) switched_unready: bool,
     /// Requests that were lost, and how.
@@ -86,7 +88,10 @@ impl Ledger {
     pub(super) fn asked(&mut self, op: OpId, command: &Command, world: &World) {
         self.shutting_down |= matches!(command, Command::Shutdown);
         let op_now = Op {
-            wants_lock: !matches!(command, Command::Shutdown),
+            wants_lock: !matches!(
+                command,
+                Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. }
+            ),
             is_stop: matches!(command, Command::Stop(_)),
             before: Snapshot::of(world),
             answers: Vec::new(),
@@ -102,7 +107,9 @@ impl Ledger {
         if matches!(answer, Answer::Undone { .. }) {
             let (before, after) = (&asked.before, Snapshot::of(world));
             let lost: Vec<_> = before.kept_up.difference(&after.kept_up).collect();
-            let lost_by_undo: Vec<_> = lost.iter().filter(|key| !self.given_up.contains(key)).collect();
+            let is_its_own =
+                |key: &InstanceKey| self.given_up.contains(key) || self.held_too_much.contains(key);
+            let lost_by_undo: Vec<_> = lost.into_iter().filter(|key| !is_its_own(key)).collect();
             let is_same = before.active == after.active
                 && before.leases == after.leases
                 && before.services == after.services
@@ -123,11 +130,19 @@ impl Ledger {
             | Change::Exited { then: AfterExit::Stays | AfterExit::LimitReached { .. }, .. } => {
                 self.given_up.insert(key);
             }
+            Change::MemoryExceeded { .. } => {
+                self.held_too_much.insert(key);
+            }
             Change::Started { .. } => {
                 self.given_up.remove(&key);
             }
             _ => {}
         }
+    }
+
+    /// Every request is over: whatever is stopped now takes none with it.
+    pub(super) fn proxy_closed(&mut self) {
+        self.shutting_down = true;
     }
 
     pub(super) fn switched(&mut self, was_ready: bool) {

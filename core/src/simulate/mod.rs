@@ -15,6 +15,7 @@
 
 mod agenda;
 mod application;
+mod close;
 mod drain;
 mod invariant;
 mod lease;
@@ -216,10 +217,12 @@ impl Simulation {
             Happening::LeaderExits(pid, exit) => self.leader_exits(pid, exit),
             Happening::OthersEnd(pid) => self.others_end(pid),
             Happening::HookEnds(key, end) => self.drive(key, supervise::hook_ended(end)),
+            Happening::MemoryKnown(pid, rss) => self.memory_known(pid, rss),
             Happening::ProbeDue(key) => self.ask_health(key, ProbeEvent::TimeUp),
             Happening::ProbeEnds(key, outcome) => self.ask_health(key, ProbeEvent::ProbeEnded(outcome)),
             Happening::RequestArrives { is_tunnel, lasting } => self.request_arrives(is_tunnel, lasting),
             Happening::RequestEnds(request) => self.request_ends(request),
+            Happening::CloseTimeUp => self.close_time_up(),
             Happening::Drained(generation, event) => self.drained(generation, event),
             Happening::MustBeSettled => self.broken = self.broken.take().or_else(|| self.is_settled()),
         }

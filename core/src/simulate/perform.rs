@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::id::{Generation, InstanceKey};
 use crate::proxy::machine::DrainEvent;
+use crate::report::DrainReport;
 use crate::rollout::{Action, Owner};
 use crate::supervisor::machine::Event as Asked;
 
@@ -22,12 +23,15 @@ impl Simulation {
             Action::ReplaceStop { key, stop } => self.drive(key, Asked::SetStop(Box::new(stop))),
             Action::ConfirmReady(key) => self.drive(key, Asked::ConfirmReady),
             Action::ForbidRestarts(key) => self.drive(key, Asked::SetRestarts(false)),
+            Action::Quiet(key) => self.drive(key, Asked::Quiet),
             Action::Stop(key) => self.stop(key),
             Action::Forget(key) => drop(self.supervised.remove(&key)),
             Action::Probe { key, health, .. } => self.begin_probing(key, &health),
             Action::CancelProbe(key) => drop(self.probes.remove(&key)),
             Action::Switch(target) => self.switch(target.map(|(generation, _, _)| generation)),
             Action::Drain { generation, budget } => self.drain(generation, budget),
+            Action::StopAccepting { .. } => self.stop_accepting(),
+            Action::CloseProxy { budget } => self.close_proxy(budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
             Action::Record(event) => self.recorded(&event),
             Action::Describe { seen, .. } => self.narrate(format_args!("{seen:?}")),
@@ -81,6 +85,9 @@ impl Simulation {
     }
 
     pub(super) fn request_arrives(&mut self, is_tunnel: bool, lasting: Duration) {
+        if self.traffic.is_closed {
+            return;
+        }
         self.traffic.accepted += 1;
         let target = self.traffic.target;
         let backend = target.and_then(|generation| self.proxied_of(generation));
@@ -97,6 +104,7 @@ impl Simulation {
     pub(super) fn request_ends(&mut self, request: u64) {
         let Some(request) = self.traffic.open.remove(&request) else { return };
         self.traffic.answered += 1;
+        self.close_when_empty(DrainReport::default());
         if self.traffic.open_to(request.generation) == 0 && self.drains.contains_key(&request.generation) {
             self.agenda.push(self.now, Happening::Drained(request.generation, DrainEvent::Empty));
         }
@@ -107,6 +115,7 @@ impl Simulation {
         let Some(generation) = self.proxied_generation(key) else { return };
         let (requests, tunnels) = self.traffic.end_all(generation);
         self.traffic.answered_by_proxy += requests + tunnels;
+        self.close_when_empty(DrainReport::default());
         if self.drains.contains_key(&generation) {
             self.agenda.push(self.now, Happening::Drained(generation, DrainEvent::Empty));
         }

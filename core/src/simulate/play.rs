@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::id::ReleaseId;
+use crate::id::{Attestation, ReleaseId};
 use crate::rollout::{Command, RestartSelection, RollbackTo};
 use crate::spec::Application;
 use crate::time::Instant;
@@ -101,6 +101,12 @@ impl Simulation {
             What::Stop => self.ask(Command::Stop(None)),
             What::Restart => self.ask(Command::Restart(RestartSelection::default())),
             What::Shutdown => self.ask(Command::Shutdown),
+            What::DrainThenShutdown => self.ask(Command::DrainThenShutdown),
+            What::RetireOwner => {
+                let attestation = Attestation::new(format!("sha256:{}", "0".repeat(64)));
+                let attestation = attestation.expect("it is spelled as it should be");
+                self.ask(Command::RetireOwner { attestation, handover: false });
+            }
             What::Crash(process) => {
                 for pid in self.system.leaders_of(process) {
                     self.leader_exits(pid, Exit::Code(1));

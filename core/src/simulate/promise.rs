@@ -50,6 +50,10 @@ fn old_releases_are_forgotten(sim: &Simulation) -> Option<String> {
 
 /// A crash is followed by a restart as long as the policy allows it, so traffic never points at what stays down.
 fn traffic_has_a_future(sim: &Simulation) -> Option<String> {
+    // Whoever ends does not begin anew: what is asked of it for the last time is answered with 502.
+    if sim.world.is_shutting_down() {
+        return None;
+    }
     let web = sim.proxied_of(sim.world.active()?.generation)?;
     let instance = sim.world.instance(web)?;
     let stays_down = matches!(instance.state, ProcessState::Failed { exit: Some(_) });
@@ -62,7 +66,8 @@ impl Simulation {
     pub(super) fn is_settled(&self) -> Option<Broken> {
         let seen = |what| Some(Broken { invariant: "everything ends", what });
         if self.world.is_shutting_down() {
-            return None;
+            let late = !self.world.is_over();
+            return late.then(|| seen("nothing is over".to_owned())).flatten();
         }
         if let Some(holder) = self.world.busy_with() {
             return seen(format!("{holder} still has the lock"));
@@ -77,6 +82,7 @@ impl Simulation {
             Answer::Deployed { active, .. } => self.not_deployed(active),
             Answer::Restarted(instances) => instances.iter().find_map(|id| self.not_restarted(id)),
             Answer::ShutDown { survivors } => self.not_shut_down(*survivors),
+            Answer::Retired => self.not_retired(),
             _ => None,
         };
         self.promise_broken(lie);
@@ -114,6 +120,20 @@ impl Simulation {
     fn not_shut_down(&self, survivors: u32) -> Option<String> {
         let left: u32 = self.system.living().map(|(_, group)| group.members()).sum();
         (left > survivors).then(|| format!("{survivors} are said to be left, but {left} are"))
+    }
+
+    /// Compat C-165.
+    fn not_retired(&self) -> Option<String> {
+        if !self.traffic.is_closed {
+            return Some("the owner is said to be retired, and still lets requests in".to_owned());
+        }
+        let proxied = &self.world.application().proxied().id;
+        let works = |instance: &&Instance| {
+            instance.id.process() != proxied && matches!(instance.state, ProcessState::Running { .. })
+        };
+        let mut all = self.world.instances().map(|(_, instance)| instance);
+        all.find(works)
+            .map(|instance| format!("the owner is said to be retired, and {} still works", instance.id))
     }
 
     /// A rollback goes to the release that was deployed last, other than the active one (C-134).

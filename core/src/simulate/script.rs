@@ -41,6 +41,10 @@ pub enum What {
     Restart,
     /// Somebody shuts down.
     Shutdown,
+    /// Somebody shuts down, and gives requests time to end.
+    DrainThenShutdown,
+    /// Somebody else takes over.
+    RetireOwner,
     /// Every instance of this process ends unasked.
     Crash(ProcessName),
     /// Requests and tunnels arrive.
@@ -84,6 +88,8 @@ pub enum FaultKind {
     Unkillable,
     /// It exits just after it answered a health check.
     ExitsOnceAsked,
+    /// It holds more and more memory, until it is restarted for it.
+    Leaks,
 }
 
 /// The processes of the standard applications.
@@ -189,8 +195,13 @@ fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
         7 | 8 => What::Rollback,
         9 => What::Stop,
         10 => What::Restart,
-        11 if dice(3) == 0 => What::Shutdown,
-        11..=13 => What::Crash(process(dice)),
+        11 => match dice(6) {
+            0 => What::Shutdown,
+            1 => What::DrainThenShutdown,
+            2 | 3 => What::RetireOwner,
+            _ => What::Crash(process(dice)),
+        },
+        12 | 13 => What::Crash(process(dice)),
         _ => load(dice),
     }
 }
@@ -217,6 +228,7 @@ fn fault(dice: &mut impl FnMut(u32) -> u32) -> Option<Fault> {
         5 => FaultKind::IgnoresStop,
         6 => FaultKind::LeavesGrandchild,
         7 => FaultKind::Unkillable,
+        9 => FaultKind::Leaks,
         8 => return Some(Fault { process: ProcessName::Web, kind: FaultKind::ExitsOnceAsked }),
         _ => return None,
     };
@@ -244,6 +256,8 @@ impl fmt::Display for What {
             Self::Stop => f.write_str("somebody stops the active release"),
             Self::Restart => f.write_str("somebody restarts everything"),
             Self::Shutdown => f.write_str("somebody shuts down"),
+            Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
+            Self::RetireOwner => f.write_str("somebody else takes over"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {
                 let what = if *tunnels { "tunnels" } else { "requests" };

@@ -82,8 +82,21 @@ impl Simulation {
             Action::Signal(signal) => self.signal(key, signal),
             Action::Kill => self.kill(key),
             Action::WatchGroup => self.watch(key),
+            Action::SampleMemory => self.sample_memory(key),
             Action::Tell(change) => self.told(key, change),
         }
+    }
+
+    fn sample_memory(&mut self, key: InstanceKey) {
+        let Some((pid, group)) = self.group_of(key) else { return };
+        let rss_bytes = group.rss_bytes(self.now);
+        self.agenda.push(self.now + MOMENT, Happening::MemoryKnown(pid, rss_bytes));
+    }
+
+    /// Nobody hears of the memory of a process that has ended meanwhile.
+    pub(super) fn memory_known(&mut self, pid: Pid, rss_bytes: u64) {
+        let Some(group) = self.system.groups.get(&pid).filter(|group| group.leader_lives) else { return };
+        self.drive(group.key, Event::Sampled(Some(rss_bytes)));
     }
 
     pub(super) fn spawn_ends(&mut self, key: InstanceKey) {

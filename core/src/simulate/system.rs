@@ -31,6 +31,11 @@ impl Group {
         self.leader_lives || self.others > 0
     }
 
+    pub(super) fn rss_bytes(&self, now: Instant) -> u64 {
+        let leaked = self.behaviour.leaks_per_second * (now - self.started_at).as_secs();
+        u64::from(self.members()) * 50_000_000 + leaked
+    }
+
     pub(super) fn members(&self) -> u32 {
         u32::from(self.leader_lives) + self.others
     }
@@ -48,6 +53,8 @@ pub(super) struct Behaviour {
     pub(super) leaves_grandchild: bool,
     /// How long after it answered a health check it exits.
     pub(super) exits_once_asked: Option<Duration>,
+    /// How much memory it holds more with every second, in bytes.
+    pub(super) leaks_per_second: u64,
 }
 
 impl Behaviour {
@@ -61,6 +68,7 @@ impl Behaviour {
             dies_within: Duration::from_millis(1),
             leaves_grandchild: false,
             exits_once_asked: None,
+            leaks_per_second: 0,
         };
         match fault.filter(|fault| fault.process.as_str() == process) {
             None => healthy,
@@ -79,6 +87,7 @@ impl Behaviour {
             }
             FaultKind::PortTaken => self,
             FaultKind::ExitsOnceAsked => Self { exits_once_asked: Some(ms(chance % 5)), ..self },
+            FaultKind::Leaks => Self { leaks_per_second: 20_000_000 + chance * 200_000, ..self },
             FaultKind::IgnoresStop => Self { stops_within: None, ..self },
             FaultKind::LeavesGrandchild => Self { leaves_grandchild: true, ..self },
             FaultKind::Unkillable => Self { stops_within: None, dies_within: UNKILLABLE_FOR, ..self },

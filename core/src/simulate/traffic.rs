@@ -10,6 +10,10 @@ pub(super) struct Traffic {
     /// Where new requests go.
     pub(super) target: Option<Generation>,
     pub(super) open: BTreeMap<u64, Request>,
+    /// Nobody new is let in.
+    pub(super) is_closed: bool,
+    /// Somebody waits until nobody is left.
+    pub(super) is_closing: bool,
     pub(super) accepted: u64,
     pub(super) answered: u64,
     /// Answered by us, because there was nobody else: 503 or 502.

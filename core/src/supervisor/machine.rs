@@ -12,7 +12,8 @@
 //! ```
 //!
 //! `Clearing` is not seen from outside: it is reported as the state that follows it. A process that could not be
-//! spawned is not tried again (compat C-77). Nothing here knows descriptors, threads or `/proc`.
+//! spawned is not tried again (compat C-77). A process that is quieted is in `Stopping`, and goes no further than its
+//! quiet command until it is stopped (compat C-65, C-74). Nothing here knows descriptors, threads or `/proc`.
 //!
 //! # What the one who drives it promises
 //! - `Spawn` is answered by one `Spawned` or `NotSpawned`, `RunHook` by one `HookEnded` (at `time_limit` at the
@@ -21,6 +22,7 @@
 //!   interest: [`Machine::group`] says which group it still cares about.
 //! - `Survivors` says how many members a watched group has, whenever that is known; at the latest just before the
 //!   `TimeUp` that follows a `Kill`.
+//! - `SampleMemory` is answered by one `Sampled`, unless the leader exits first.
 //! - `TimeUp` comes at [`Machine::next_timeout`]; one that comes too early is harmless.
 
 use std::time::Duration;
@@ -33,6 +35,7 @@ use crate::spec::{Readiness, RunSpec, StopSpec};
 use crate::time::Instant;
 
 mod down;
+mod memory;
 #[cfg(test)]
 mod tests;
 mod up;
@@ -63,12 +66,16 @@ pub(crate) enum Event {
     SetSpec(Box<RunSpec>),
     /// How what runs now, and what runs next, is stopped.
     SetStop(Box<StopSpec>),
+    /// Somebody wants it to take no more work; a stop will follow.
+    Quiet,
     /// Somebody wants it down.
     Stop,
     /// It is `next_timeout`.
     TimeUp,
     /// How many members the watched group has.
     Survivors(u32),
+    /// The answer to `SampleMemory`: how many bytes its members hold; `None` where nobody can say.
+    Sampled(Option<u64>),
 }
 
 /// What to do about it, in this order.
@@ -91,6 +98,8 @@ pub(crate) enum Action {
     Kill,
     /// Tell when the group is empty.
     WatchGroup,
+    /// Find out how much memory its members hold.
+    SampleMemory,
     /// Tell the world.
     Tell(Change),
 }
@@ -173,9 +182,17 @@ enum Then {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     RunHook(Hook),
-    AwaitExit { until: Instant },
-    AwaitEmpty { until: Option<Instant> },
-    Killed { until: Instant },
+    /// Its quiet command has ended; the rest of the stop was not asked for yet.
+    Quieted,
+    AwaitExit {
+        until: Instant,
+    },
+    AwaitEmpty {
+        until: Option<Instant>,
+    },
+    Killed {
+        until: Instant,
+    },
 }
 
 /// Decides for one process.
@@ -186,6 +203,8 @@ pub(crate) struct Machine {
     want: Want,
     state: State,
     restarts_allowed: bool,
+    /// Whether it is only quieted: a stop was not asked for yet.
+    holds: bool,
     history: RestartHistory,
     /// Whether a crash is a crash, not a failed start: it was ready once since a rollout started it.
     proven: bool,
@@ -200,6 +219,7 @@ pub(crate) struct Machine {
     last_reason: Option<StartReason>,
     last_exit: Option<Exit>,
     restarts: u32,
+    memory: memory::Watch,
 }
 
 impl Machine {
@@ -211,6 +231,7 @@ impl Machine {
             want: Want::Down,
             state: State::Stopped,
             restarts_allowed: true,
+            holds: false,
             history: RestartHistory::default(),
             proven: false,
             ever_ready: false,
@@ -222,6 +243,7 @@ impl Machine {
             last_reason: None,
             last_exit: None,
             restarts: 0,
+            memory: memory::Watch::default(),
         }
     }
 
@@ -251,15 +273,18 @@ impl Machine {
         }
     }
 
+    /// Whether it takes no more work and waits for its stop.
+    pub(crate) fn is_quieted(&self) -> bool {
+        matches!(self.state, State::Stopping { phase: Phase::Quieted, .. })
+    }
+
     /// When to come back with `TimeUp`, if nothing else happens.
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
-        match (self.state, self.spec.readiness) {
-            (State::Running { since, ready: false, .. }, Readiness::AfterUptime(uptime)) => {
-                Some(since + uptime)
-            }
-            (State::Clearing { until, .. } | State::Backoff { until, .. }, _) => Some(until),
-            (State::Stopping { phase, .. }, _) => phase.until(),
-            _ => None,
+        match self.state {
+            State::Running { .. } => self.ready_at().into_iter().chain(self.next_sample()).min(),
+            State::Clearing { until, .. } | State::Backoff { until, .. } => Some(until),
+            State::Stopping { phase, .. } => phase.until(),
+            State::Stopped | State::Starting { .. } | State::Failed => None,
         }
     }
 
@@ -276,9 +301,8 @@ impl Machine {
 
             (S::Stopped | S::Failed | S::Backoff { .. }, E::Start(reason)) => self.start_alone(reason, now),
             (S::Clearing { .. }, E::Start(reason)) => self.start_when_clear(reason),
-            (S::Starting { .. } | S::Running { .. } | S::Stopping { .. }, E::Start(reason)) => {
-                self.wish(reason)
-            }
+            (S::Starting { .. } | S::Running { .. }, E::Start(reason)) => self.wish(reason),
+            (S::Stopping { phase, .. }, E::Start(reason)) => self.start_when_stopped(phase, reason, now),
 
             (S::Starting { reason, stop_asked }, E::Spawned(pid)) => self.begin(pid, reason, stop_asked, now),
             (S::Starting { reason, stop_asked }, E::NotSpawned(error)) => {
@@ -286,18 +310,27 @@ impl Machine {
             }
 
             (S::Running { ready: false, .. }, E::ConfirmReady) => self.become_ready(),
-            (S::Running { .. }, E::TimeUp) if self.is_due(now) => self.become_ready(),
+            (S::Running { .. }, E::TimeUp) if self.ready_at().is_some_and(|at| at <= now) => {
+                self.become_ready()
+            }
+            (S::Running { .. }, E::TimeUp) => self.sample_if_due(now),
+            (S::Running { pid, ready, .. }, E::Sampled(rss)) => self.sampled(pid, ready, rss, now),
             (S::Running { pid, ready, .. }, E::Exited(exit)) => self.crash(pid, exit, ready, now),
 
             (S::Clearing { exit, then, .. }, E::GroupEmpty) => self.cleared(exit, then, now),
             (S::Clearing { pid, then, .. }, E::TimeUp) if self.is_due(now) => self.not_cleared(pid, then),
             (S::Backoff { .. }, E::TimeUp) if self.is_due(now) => self.restart(),
 
+            (S::Starting { reason, stop_asked }, E::Quiet) => self.quiet_when_spawned(reason, stop_asked),
+            (S::Running { pid, ready, .. }, E::Quiet) => self.quiet_running(pid, ready, now),
+            // One quiet is enough, and a stop goes further than a quiet.
+            (S::Stopping { .. }, E::Quiet) => Vec::new(),
             (S::Starting { reason, .. }, E::Stop) => self.stop_when_spawned(reason),
-            (S::Stopped | S::Failed | S::Backoff { .. }, E::Stop) => self.stop_what_is_left(now),
-            (S::Clearing { pid, until, .. }, E::Stop) => self.stop_clearing(pid, until),
+            // What does not run takes no work.
+            (S::Stopped | S::Failed | S::Backoff { .. }, E::Quiet | E::Stop) => self.stop_what_is_left(now),
+            (S::Clearing { pid, until, .. }, E::Quiet | E::Stop) => self.stop_clearing(pid, until),
             (S::Running { pid, ready, .. }, E::Stop) => self.stop_running(pid, ready, now),
-            (S::Stopping { .. }, E::Stop) => self.wish_down(),
+            (S::Stopping { phase, .. }, E::Stop) => self.stop_stopping(phase, now),
 
             (S::Stopping { ready, phase, .. }, E::Exited(exit)) => {
                 self.exited_as_asked(exit, ready, phase, now)
@@ -321,8 +354,19 @@ impl Machine {
                 | E::GroupEmpty
                 | E::HookEnded(_)
                 | E::ConfirmReady
+                | E::Sampled(_)
                 | E::TimeUp,
             ) => Vec::new(),
+        }
+    }
+
+    /// When it counts as ready by itself.
+    fn ready_at(&self) -> Option<Instant> {
+        match (self.state, self.spec.readiness) {
+            (State::Running { since, ready: false, .. }, Readiness::AfterUptime(uptime)) => {
+                Some(since + uptime)
+            }
+            _ => None,
         }
     }
 
@@ -386,11 +430,6 @@ impl Machine {
         Vec::new()
     }
 
-    fn wish_down(&mut self) -> Vec<Action> {
-        self.want = Want::Down;
-        Vec::new()
-    }
-
     fn set_restarts(&mut self, allowed: bool) -> Vec<Action> {
         self.restarts_allowed = allowed;
         match self.state {
@@ -410,16 +449,25 @@ impl Machine {
         self.wish(reason)
     }
 
-    fn stop_when_spawned(&mut self, reason: StartReason) -> Vec<Action> {
+    fn quiet_when_spawned(&mut self, reason: StartReason, stop_asked: bool) -> Vec<Action> {
+        self.holds |= !stop_asked;
         self.state = State::Starting { reason, stop_asked: true };
-        self.wish_down()
+        self.want = Want::Down;
+        Vec::new()
+    }
+
+    fn stop_when_spawned(&mut self, reason: StartReason) -> Vec<Action> {
+        self.holds = false;
+        self.state = State::Starting { reason, stop_asked: true };
+        self.want = Want::Down;
+        Vec::new()
     }
 }
 
 impl Phase {
     fn until(self) -> Option<Instant> {
         match self {
-            Self::RunHook(_) => None,
+            Self::RunHook(_) | Self::Quieted => None,
             Self::AwaitExit { until } | Self::Killed { until } => Some(until),
             Self::AwaitEmpty { until } => until,
         }

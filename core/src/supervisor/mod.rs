@@ -2,9 +2,9 @@
 //!
 //! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
 //! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs`
-//! that a start leaves), `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
-//! `census.rs` and `orphan.rs` find the processes of a program that is gone. Nothing here knows releases, ports, health
-//! checks or traffic.
+//! that a start leaves), `memory.rs` of what they hold in memory, `pipes.rs` and `output.rs` of what is printed, `hook.rs`
+//! runs lifecycle commands. `host.rs`, `census.rs` and `orphan.rs` find the processes of a program that is gone, `table.rs`
+//! those of everybody. Nothing here knows releases, ports, health checks or traffic.
 
 mod census;
 mod child;
@@ -16,6 +16,7 @@ mod identity;
 mod kin;
 pub(crate) mod machine;
 mod mark;
+mod memory;
 mod orphan;
 mod output;
 mod pipes;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::id::Pid;
-use crate::report::{Change, StartReason, StopReport};
+use crate::report::{Change, MemorySample, StartReason, StopReport};
 use crate::spec::{RunSpec, StopSpec};
 
 pub(crate) use census::Census;
@@ -40,6 +41,7 @@ pub(crate) use hook::run_to_end;
 pub(crate) use host::{Host, MARK_VARIABLE};
 pub use machine::ProcessReport;
 pub use mark::START_VARIABLE;
+pub(crate) use memory::MemoryUse;
 pub(crate) use orphan::{Stray, start_time_of_child};
 pub use output::Output;
 pub(crate) use table::{ProcessEntry, process_table};
@@ -88,6 +90,7 @@ pub struct Supervisor {
     requests: mpsc::UnboundedSender<Request>,
     report: watch::Receiver<ProcessReport>,
     output: Output,
+    memory: MemoryUse,
 }
 
 /// Why a process is not up.
@@ -159,9 +162,16 @@ impl Supervisor {
         let output = Output::new(spec.output_lines_max);
         let (requests, requested) = mpsc::unbounded_channel();
         let (reports, report) = watch::channel(machine::Machine::new(&spec).report());
-        let ends = Ends { requests: requested, report: reports, output: output.clone(), observer };
+        let memory = MemoryUse::default();
+        let ends = Ends {
+            requests: requested,
+            report: reports,
+            output: output.clone(),
+            memory: memory.clone(),
+            observer,
+        };
         tokio::spawn(task::run(spec, ends));
-        Self { requests, report, output }
+        Self { requests, report, output, memory }
     }
 
     /// Starts the process, and waits until it has a pid or cannot get one.
@@ -195,6 +205,21 @@ impl Supervisor {
         answered.await.unwrap_or_default()
     }
 
+    /// The first part of a stop: the quiet command is run, an exit from now on is no crash, and an automatic restart
+    /// that is waited for is cancelled (compat C-65). Waits until the command has ended, or nothing runs.
+    ///
+    /// A [`stop`](Self::stop) goes on from there, without a second quiet command (compat C-74); so does a start, which
+    /// stops the process first. Until then a process that does not end by itself goes on as long as it likes.
+    ///
+    /// # Cancel safety
+    /// The quiet goes on when the future is dropped.
+    pub async fn quiet(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Quiet(answer));
+        // Without the runtime there is no process that could take work.
+        answered.await.unwrap_or_default();
+    }
+
     /// As [`start`](Self::start), for whoever hears of the outcome from an observer.
     pub(crate) fn begin_start(&self, reason: StartReason) {
         let (answer, _nobody_waits) = oneshot::channel();
@@ -205,6 +230,12 @@ impl Supervisor {
     pub(crate) fn begin_stop(&self) {
         let (answer, _nobody_waits) = oneshot::channel();
         self.ask(Request::Stop(answer));
+    }
+
+    /// As [`quiet`](Self::quiet), for whoever hears of the outcome from an observer.
+    pub(crate) fn begin_quiet(&self) {
+        let (answer, _nobody_waits) = oneshot::channel();
+        self.ask(Request::Quiet(answer));
     }
 
     /// Says that the process is ready, for one whose [`Readiness`](crate::Readiness) is `WhenConfirmed`. Harmless when
@@ -248,6 +279,18 @@ impl Supervisor {
     #[must_use]
     pub fn output(&self) -> Output {
         self.output.clone()
+    }
+
+    /// What the process and everything it started hold in memory, as it was seen last. `None` when it is not running or
+    /// its [`RunSpec::memory`](crate::RunSpec) says that nobody looks, and until somebody has looked.
+    #[must_use]
+    pub fn memory(&self) -> Option<MemorySample> {
+        self.memory.last()
+    }
+
+    /// The same, for whoever outlives this handle.
+    pub(crate) fn memory_use(&self) -> MemoryUse {
+        self.memory.clone()
     }
 
     fn ask(&self, request: Request) {

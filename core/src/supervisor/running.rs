@@ -8,10 +8,12 @@ use tokio::time::{Instant as Alarm, sleep_until};
 use crate::clock;
 use crate::exit::{Exit, Signal};
 use crate::id::Pid;
+use crate::report::MemorySample;
 
 use super::child::{Child, RawChild};
 use super::group::Group;
 use super::machine::Event;
+use super::memory::{self, MemoryUse};
 use super::output::Output;
 use super::pipes::Readers;
 
@@ -37,6 +39,8 @@ pub(super) struct Running {
     last_count: Option<usize>,
     /// The signal that is being sent. Until then the leader must not be reaped: its number could be given again.
     signalling: Option<JoinHandle<()>>,
+    memory: MemoryUse,
+    sampling: Option<JoinHandle<Option<MemorySample>>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +52,7 @@ enum Phase {
 
 impl Running {
     /// Takes over what was just spawned.
-    pub(super) fn new(mut raw: RawChild, output: &Output) -> std::io::Result<Self> {
+    pub(super) fn new(mut raw: RawChild, output: &Output, memory: &MemoryUse) -> std::io::Result<Self> {
         let pipes = raw.pipes.take();
         let child = Child::new(raw)?;
         let readers = pipes.map(|pipes| Readers::new(pipes, output)).transpose()?;
@@ -62,6 +66,8 @@ impl Running {
             look,
             last_count: None,
             signalling: None,
+            memory: memory.clone(),
+            sampling: None,
         })
     }
 
@@ -96,6 +102,12 @@ impl Running {
         self.watched = true;
     }
 
+    /// From now on `next` tells, once, what the members hold in memory, if the leader lives until then.
+    pub(super) fn sample_memory(&mut self) {
+        let group = self.child.group().clone();
+        self.sampling = Some(tokio::task::spawn_blocking(move || memory::sample(&group)));
+    }
+
     /// What happens next: `Exited` once, `Survivors` whenever their number changes, `GroupEmpty` once after a
     /// `watch`. Cancel safe.
     pub(super) async fn next(&mut self) -> Event {
@@ -109,7 +121,15 @@ impl Running {
                 }
                 exit = last_lines(&mut self.readers, &self.phase), if self.is_ending() => {
                     self.phase = Phase::Ended;
+                    self.sampling = None;
+                    self.memory.set(None);
                     return Event::Exited(exit);
+                }
+                sample = sampled(&mut self.sampling), if self.sampling.is_some() => {
+                    self.sampling = None;
+                    let rss_bytes = sample.as_ref().map(|sample| sample.rss_bytes);
+                    self.memory.set(sample);
+                    return Event::Sampled(rss_bytes);
                 }
                 () = finished(&mut self.signalling), if is_signalling => self.signalling = None,
                 count = self.look.next(), if looks => {
@@ -146,6 +166,13 @@ impl Running {
             let _exit = self.child.exited().await;
             self.child.reap();
         });
+    }
+}
+
+async fn sampled(task: &mut Option<JoinHandle<Option<MemorySample>>>) -> Option<MemorySample> {
+    match task {
+        Some(task) => task.await.ok().flatten(),
+        None => std::future::pending().await,
     }
 }
 

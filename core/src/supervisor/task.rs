@@ -16,6 +16,7 @@ use super::child::{Capture, RawChild};
 use super::command::NotSpawned;
 use super::hook;
 use super::machine::{Action, Event, HookEnd, Machine, ProcessReport};
+use super::memory::MemoryUse;
 use super::output::Output;
 use super::running::Running;
 use super::{Observer, StartError};
@@ -23,6 +24,7 @@ use super::{Observer, StartError};
 /// What a handle asks for.
 pub(super) enum Request {
     Start(StartReason, oneshot::Sender<Result<Pid, StartError>>),
+    Quiet(oneshot::Sender<()>),
     Stop(oneshot::Sender<StopReport>),
     ConfirmReady,
     SetRestarts(bool),
@@ -35,6 +37,7 @@ pub(super) struct Ends {
     pub(super) requests: mpsc::UnboundedReceiver<Request>,
     pub(super) report: watch::Sender<ProcessReport>,
     pub(super) output: Output,
+    pub(super) memory: MemoryUse,
     pub(super) observer: Observer,
 }
 
@@ -49,6 +52,7 @@ struct Task {
     running: Option<Running>,
     hook: Option<JoinHandle<HookEnd>>,
     starting: Vec<oneshot::Sender<Result<Pid, StartError>>>,
+    quieting: Vec<oneshot::Sender<()>>,
     stopping: Vec<oneshot::Sender<StopReport>>,
     start_error: Option<StartError>,
 }
@@ -63,6 +67,7 @@ pub(super) async fn run(spec: RunSpec, ends: Ends) {
         running: None,
         hook: None,
         starting: Vec::new(),
+        quieting: Vec::new(),
         stopping: Vec::new(),
         start_error: None,
     };
@@ -103,6 +108,11 @@ impl Task {
                 self.starting.push(answer);
                 Event::Start(reason)
             }
+            Some(Request::Quiet(answer)) => {
+                self.quieting.push(answer);
+                self.answer_starts(&Err(StartError::Stopped));
+                Event::Quiet
+            }
             Some(Request::Stop(answer)) => {
                 self.stopping.push(answer);
                 // Whoever wanted it up before this stop does not get it; whoever does after it may.
@@ -122,10 +132,12 @@ impl Task {
 
     fn spawned(&mut self, spawned: Result<Spawned, JoinError>) -> Event {
         let running = match spawned {
-            Ok(Ok(raw)) => Running::new(raw, &self.ends.output).map_err(|error| NotSpawned {
-                message: format!("spawn: {error}"),
-                detail: "cannot listen for its end".to_owned(),
-            }),
+            Ok(Ok(raw)) => {
+                Running::new(raw, &self.ends.output, &self.ends.memory).map_err(|error| NotSpawned {
+                    message: format!("spawn: {error}"),
+                    detail: "cannot listen for its end".to_owned(),
+                })
+            }
             Ok(Err(error)) => Err(error),
             Err(error) => {
                 Err(NotSpawned { message: format!("spawn: {error}"), detail: "a panic".to_owned() })
@@ -170,6 +182,7 @@ impl Task {
             }
             Action::Signal(signal) => self.running.iter_mut().for_each(|running| running.signal(signal)),
             Action::Kill => self.running.iter_mut().for_each(Running::kill),
+            Action::SampleMemory => self.running.iter_mut().for_each(Running::sample_memory),
             Action::WatchGroup => self.running.iter_mut().for_each(Running::watch),
             Action::Tell(change) => self.tell(&change),
         }
@@ -191,6 +204,7 @@ impl Task {
         }
         match change {
             Change::Stopped(report) => {
+                self.answer_quiets();
                 for waiting in self.stopping.drain(..) {
                     let _gone = waiting.send(*report);
                 }
@@ -203,8 +217,17 @@ impl Task {
         }
     }
 
+    fn answer_quiets(&mut self) {
+        for waiting in self.quieting.drain(..) {
+            let _gone = waiting.send(());
+        }
+    }
+
     /// Whoever waits for a start hears of it when there is nothing more to wait for.
     fn answer_by_state(&mut self) {
+        if self.machine.is_quieted() {
+            self.answer_quiets();
+        }
         match self.machine.report().state {
             ProcessState::Running { pid, .. } => self.answer_starts(&Ok(pid)),
             ProcessState::Failed { .. } => {

@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// The sample application of the demo.
     #[command(hide = true)]
     SampleApp(demo::SampleArgs),
+    /// Evaluates a config in Lua, for a `rollcore` that needs it.
+    #[command(hide = true)]
+    EvaluateLua {
+        /// The config; absolute.
+        path: PathBuf,
+    },
     /// Puts load on an address.
     #[command(hide = true)]
     Load(demo::LoadArgs),
@@ -61,7 +67,8 @@ pub(crate) enum Command {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The config file [default: rollcore.json or rollcore.toml in this directory].
+    /// The config file [default: rollcore.json, .toml, .lua or .js, or rollbridge.js, in this
+    /// directory].
     #[arg(short, long, value_name = "path")]
     pub(crate) config: Option<PathBuf>,
     /// Ignored, as in the contract.

@@ -5,6 +5,7 @@ mod support;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
@@ -247,8 +248,11 @@ fn a_log_that_nobody_reads_stops_nothing() {
 fn a_daemon_in_the_background_is_started_once() {
     let place = Place::with_app();
     let (log, pid) = (place.path("logs/shop.log"), place.path("logs/shop.pid"));
-    let files =
-        ["--daemon-log-path", log.to_str().expect("text"), "--daemon-pid-path", pid.to_str().expect("text")];
+    let runtime = place.path("runtime");
+    let text = |path: &Path| path.to_str().expect("text").to_owned();
+    let files = [("log", &log), ("pid", &pid), ("runtime", &runtime)];
+    let files = files.map(|(what, path)| format!("--daemon-{what}-path={}", text(path)));
+    let files: Vec<_> = files.iter().map(String::as_str).collect();
     let one = place.release("one", "ok");
     let deploy = ["deploy", "--release-path", &one, "--release-id", "v1", "--ensure-daemon"];
     let deployed = place.json(&[&deploy[..], &files[..]].concat());
@@ -271,16 +275,17 @@ fn a_daemon_that_cannot_start_says_why() {
     let place = Place::with_app();
     place.write("control.sock", "precious");
     let (log, pid) = (place.path("shop.log"), place.path("shop.pid"));
+    let runtime = format!("--daemon-runtime-path={}", place.path("runtime").display());
     let paths =
         ["--daemon-log-path", log.to_str().expect("text"), "--daemon-pid-path", pid.to_str().expect("text")];
-    let said = place.failure(&[&["ensure-daemon"][..], &paths[..]].concat());
+    let said = place.failure(&[&["ensure-daemon", &runtime][..], &paths[..]].concat());
     assert!(said.starts_with("Error: Rollbridge daemon did not become ready within 10000ms."), "{said}");
     assert!(said.contains("is taken by a regular file"), "{said}");
     assert!(!pid.exists());
 
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("link.log")).expect("the path is free");
     let link = place.path("link.log");
-    let said = place.failure(&["ensure-daemon", "--daemon-log-path", link.to_str().expect("text")]);
+    let said = place.failure(&["ensure-daemon", &runtime, "--daemon-log-path", link.to_str().expect("text")]);
     assert!(said.contains("cannot open"), "{said}");
     assert!(!place.path("elsewhere").exists());
 }
@@ -292,8 +297,9 @@ fn a_daemon_of_another_application_is_not_used() {
     let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
     place.write("other.json", &config.replace("\"shop\"", "\"bank\""));
     let socket = place.path("control.sock");
+    let runtime = format!("--daemon-runtime-path={}", place.path("runtime").display());
     assert_eq!(
-        place.failure(&["ensure-daemon", "-c", "other.json"]),
+        place.failure(&["ensure-daemon", "-c", "other.json", &runtime]),
         format!(
             "Error: A Rollbridge daemon for \"shop\" is using {}; expected \"bank\".\n",
             socket.display()

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::event::Orphan;
 use crate::id::ProcessId;
 use crate::spec::Application;
 
@@ -26,13 +27,6 @@ impl Check {
     pub fn new(name: &'static str, ok: bool, detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), name, ok }
     }
-}
-
-/// A process of a daemon that is no more, which is still there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LeftOver {
-    pub(super) id: String,
-    pub(super) pid: u32,
 }
 
 pub(super) fn config(application: &Application) -> Check {
@@ -73,11 +67,7 @@ pub(super) fn state_directory(directory: &Path, writable: bool) -> Check {
     Check::new("state path directory", writable, format!("{} {found}", directory.display()))
 }
 
-pub(super) fn orphans(
-    application: &Application,
-    presence: &ControlPresence,
-    left_over: &[LeftOver],
-) -> Check {
+pub(super) fn orphans(application: &Application, presence: &ControlPresence, left_over: &[Orphan]) -> Check {
     let name = "orphaned processes";
     if presence.own_daemon(application).is_some() {
         return Check::new(name, true, "a daemon is running; its managed processes are not orphans");

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, eaccess};
 
-use super::check::LeftOver;
+use crate::engine::recover::Recovery;
+use crate::event::Orphan;
+use crate::spec::StateSpec;
 
 /// The directory that `path` is in.
 pub(super) fn directory_of(path: &Path) -> PathBuf {
@@ -40,7 +42,8 @@ fn name_of(error: &io::Error) -> String {
     }
 }
 
-/// The processes of an earlier daemon that its state file names and that are still there.
-pub(super) async fn left_over(_state: &Path) -> Vec<LeftOver> {
-    Vec::new()
+/// The processes of an earlier daemon that its state file names and that are still there. A file that makes no sense
+/// names none (compat C-207), and a daemon that lives has none that are left over.
+pub(super) async fn left_over(state: &StateSpec) -> Vec<Orphan> {
+    Recovery::look(state).await.map(|recovery| recovery.orphans()).unwrap_or_default()
 }

@@ -77,7 +77,7 @@ async fn state(application: &Application, presence: &ControlPresence) -> Vec<Che
     let Some(state) = &application.state else { return Vec::new() };
     let directory = look::directory_of(&state.path);
     let writable = look::is_writable(directory.clone()).await;
-    let left_over = look::left_over(&state.path).await;
+    let left_over = look::left_over(state).await;
     vec![check::state_directory(&directory, writable), check::orphans(application, presence, &left_over)]
 }
 

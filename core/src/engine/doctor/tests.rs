@@ -2,9 +2,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::check::{self, LeftOver};
+use super::check;
 use super::*;
 use crate::config::Config;
+use crate::event::Orphan;
 use crate::id::ProcessId;
 use crate::spec::StateSpec;
 
@@ -121,9 +122,9 @@ fn directories_are_writable_or_not() {
 #[test]
 fn what_is_left_over_is_named_unless_a_daemon_runs() {
     let shop = shop();
-    let left = |id: &str, pid| LeftOver { id: id.to_owned(), pid };
+    let left = |id: &str, pid| Orphan { id: id.to_owned(), pid, release: None };
     let (one, two) = ([left("web", 7)], [left("web", 7), left("worker#0", 8)]);
-    let told = |presence, left: &[LeftOver]| {
+    let told = |presence, left: &[Orphan]| {
         let check = check::orphans(&shop, presence, left);
         (check.ok, check.detail)
     };

@@ -12,6 +12,15 @@ pub(super) fn events_of(change: &Change, command: &str) -> Vec<ProcessEvent> {
         Change::NotStarted { reason: StartReason::Crash, error } => {
             vec![ProcessEvent::RestartFailed { error: error.clone() }]
         }
+        Change::NotStarted { reason: StartReason::Memory, error } => {
+            vec![ProcessEvent::MemoryRestartFailed { error: error.clone() }]
+        }
+        Change::MemoryWarned { rss_bytes, warn_bytes } => {
+            vec![ProcessEvent::MemoryWarning { rss_bytes: *rss_bytes, warn_bytes: *warn_bytes }]
+        }
+        Change::MemoryExceeded { rss_bytes, limit_bytes, .. } => {
+            vec![ProcessEvent::MemoryLimitExceeded { rss_bytes: *rss_bytes, limit_bytes: *limit_bytes }]
+        }
         Change::Exited { exit, then: AfterExit::LimitReached { max_restarts, window }, .. } => vec![
             ProcessEvent::Exited(*exit),
             ProcessEvent::RestartLimitReached { max_restarts: *max_restarts, window: *window },
@@ -21,11 +30,14 @@ pub(super) fn events_of(change: &Change, command: &str) -> Vec<ProcessEvent> {
         Change::HookFailed { hook, problem } => {
             vec![ProcessEvent::HookFailed { hook, problem: problem.clone() }]
         }
-        Change::Stopped(report) if !report.is_clean() => {
+        Change::Stopped(report) | Change::EndedForMemory(report) if !report.is_clean() => {
             vec![ProcessEvent::SurvivorsLeft { survivors: report.survivors }]
         }
-        Change::NotStarted { .. } | Change::BecameReady | Change::Stopped(_) | Change::SurvivorsEnded => {
-            Vec::new()
-        }
+        Change::NotStarted { .. }
+        | Change::BecameReady
+        | Change::Quieted
+        | Change::Stopped(_)
+        | Change::EndedForMemory(_)
+        | Change::SurvivorsEnded => Vec::new(),
     }
 }

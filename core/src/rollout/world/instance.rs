@@ -40,10 +40,16 @@ pub struct Instance {
     pub last_exit: Option<Exit>,
     /// How often it was started again by itself.
     pub restarts: u32,
+    /// How often it was restarted for its memory.
+    pub memory_restarts: u32,
+    /// When it was restarted for its memory last.
+    pub last_memory_restart_at: Option<Instant>,
     /// Processes of it that even SIGKILL did not end.
     pub survivors: u32,
     /// Whether it was asked to stop and has not told yet that it is gone.
     pub is_being_stopped: bool,
+    /// Whether it was asked to take no more work.
+    pub is_quieted: bool,
     /// The port of a singleton, which may outlive the release that leased it.
     pub(super) leased: Option<u16>,
 }
@@ -60,8 +66,11 @@ impl Instance {
             last_reason: None,
             last_exit: None,
             restarts: 0,
+            memory_restarts: 0,
+            last_memory_restart_at: None,
             survivors: 0,
             is_being_stopped: false,
+            is_quieted: false,
             leased: None,
         }
     }
@@ -92,6 +101,7 @@ impl Instance {
     }
 
     pub(super) fn apply(&mut self, change: &Change, now: Instant) {
+        self.apply_memory(change, now);
         match change {
             Change::Started { pid, reason } => {
                 self.restarts += u32::from(*reason == StartReason::Crash);
@@ -99,7 +109,7 @@ impl Instance {
                 self.started_at = Some(now);
                 self.last_exit = None;
                 self.survivors = 0;
-                self.state = match self.is_being_stopped {
+                self.state = match self.is_being_stopped || self.is_quieted {
                     true => ProcessState::Stopping { pid: *pid },
                     false => ProcessState::Running { pid: *pid, since: now, ready: false },
                 };
@@ -121,10 +131,37 @@ impl Instance {
                 self.last_exit = report.exit.or(self.last_exit);
                 self.survivors = report.survivors;
                 self.is_being_stopped = false;
+                self.is_quieted = false;
                 self.state = ProcessState::Stopped { last_exit: self.last_exit };
             }
             Change::SurvivorsEnded => self.survivors = 0,
-            Change::StopTimedOut { .. } | Change::HookFailed { .. } => {}
+            Change::Quieted
+            | Change::StopTimedOut { .. }
+            | Change::HookFailed { .. }
+            | Change::MemoryWarned { .. }
+            | Change::MemoryExceeded { .. }
+            | Change::EndedForMemory(_) => {}
+        }
+    }
+
+    /// A restart counts when it is tried (compat C-79).
+    fn apply_memory(&mut self, change: &Change, now: Instant) {
+        match change {
+            Change::Started { reason: StartReason::Memory, .. }
+            | Change::NotStarted { reason: StartReason::Memory, .. } => {
+                self.memory_restarts += 1;
+                self.last_memory_restart_at = Some(now);
+            }
+            Change::MemoryExceeded { pid, .. } => self.state = ProcessState::Stopping { pid: *pid },
+            Change::EndedForMemory(report) => {
+                self.last_exit = report.exit.or(self.last_exit);
+                self.survivors = report.survivors;
+                // The answer to a stop that crossed it is still to come.
+                if !self.is_being_stopped {
+                    self.state = ProcessState::Stopped { last_exit: self.last_exit };
+                }
+            }
+            _ => {}
         }
     }
 
@@ -141,8 +178,17 @@ impl Instance {
         self.is_being_stopped || self.survivors > 0 || !matches!(self.state, ProcessState::Stopped { .. })
     }
 
+    pub(super) fn begin_quiet(&mut self) {
+        self.is_quieted = true;
+        self.leave_running();
+    }
+
     pub(super) fn begin_stop(&mut self) {
         self.is_being_stopped = true;
+        self.leave_running();
+    }
+
+    fn leave_running(&mut self) {
         if let ProcessState::Running { pid, .. } = self.state {
             self.state = ProcessState::Stopping { pid };
         }

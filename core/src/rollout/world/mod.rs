@@ -10,6 +10,7 @@ mod operation;
 mod release;
 mod restart;
 mod retire;
+mod retire_owner;
 mod rollout;
 mod service;
 mod shutdown;
@@ -38,6 +39,8 @@ pub use release::{Release, ReleaseState};
 use events_of::events_of;
 use operation::Operation;
 use retire::Retirement;
+pub use retire_owner::Ending;
+use retire_owner::Leaving;
 use shutdown::Shutdown;
 
 /// The state of one application under one engine.
@@ -52,6 +55,7 @@ pub struct World {
     active: Option<Generation>,
     operation: Option<Operation>,
     retirements: BTreeMap<Generation, Retirement>,
+    leaving: Option<Leaving>,
     shutdown: Option<Shutdown>,
     generations: u64,
     keys: u64,
@@ -79,6 +83,7 @@ impl World {
             active: None,
             operation: None,
             retirements: BTreeMap::new(),
+            leaving: None,
             shutdown: None,
             generations: 0,
             keys: 0,
@@ -98,17 +103,19 @@ impl World {
             Input::Told { key, change, tail } => self.told(key, &change, &tail, now),
             Input::ProbeEnded { key, result } => self.probe_ended(key, result),
             Input::Drained { generation, report } => self.drained(generation, report, now),
+            Input::AcceptingStopped => self.accepting_stopped(),
+            Input::ProxyClosed { report } => self.proxy_closed(report),
         }
         self.proceed(now);
         std::mem::take(&mut self.actions)
     }
 
     fn asked(&mut self, op: OpId, command: Command, now: Instant) {
-        let refusal = match (&self.shutdown, &self.operation, &command) {
-            (_, _, Command::Shutdown) => None,
-            (Some(_), _, _) => Some(Refusal::ShuttingDown),
-            (None, Some(operation), _) => Some(Refusal::Busy { holder: self.holder(operation) }),
-            (None, None, _) => None,
+        let refusal = match (&self.operation, &command) {
+            (_, Command::Shutdown | Command::DrainThenShutdown) => None,
+            _ if self.is_shutting_down() => Some(Refusal::ShuttingDown),
+            (_, Command::RetireOwner { .. }) | (None, _) => None,
+            (Some(operation), _) => Some(Refusal::Busy { holder: self.holder(operation) }),
         };
         let begun = match (refusal, command) {
             (Some(refusal), _) => Err(refusal),
@@ -118,6 +125,14 @@ impl World {
             (None, Command::Restart(selection)) => self.begin_restart(op, &selection),
             (None, Command::Shutdown) => {
                 self.begin_shutdown(op);
+                Ok(())
+            }
+            (None, Command::DrainThenShutdown) => {
+                self.begin_draining_shutdown(op);
+                Ok(())
+            }
+            (None, Command::RetireOwner { attestation, handover }) => {
+                self.begin_retiring_owner(op, attestation, handover);
                 Ok(())
             }
         };
@@ -136,7 +151,9 @@ impl World {
         }
         self.operation_told(key, change, tail, now);
         match change {
+            Change::Quieted => self.leaving_told(key, change),
             Change::Stopped(report) => {
+                self.leaving_told(key, change);
                 self.retirement_stopped(key, now);
                 self.shutdown_stopped(key, *report);
             }
@@ -257,9 +274,25 @@ impl World {
         self.operation.as_ref().map(|operation| self.holder(operation))
     }
 
-    /// Whether a shutdown was begun.
+    /// Whether a shutdown was begun, or somebody else takes over.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
-        self.shutdown.is_some()
+        self.ending().is_some()
+    }
+
+    /// How it ends, once that is decided.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        match (&self.shutdown, &self.leaving) {
+            (_, Some(leaving)) => Some(leaving.ending()),
+            (Some(shutdown), None) => Some(shutdown.ending()),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether everything has ended, and nobody waits to be told.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shutdown.as_ref().is_some_and(Shutdown::is_over)
     }
 }

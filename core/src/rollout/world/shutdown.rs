@@ -8,6 +8,7 @@ use crate::rollout::command::{Action, Answer, Refusal};
 
 use super::World;
 use super::operation::Operation;
+use super::retire_owner::Ending;
 use super::rollout::WaitsFor;
 use super::undo::interrupted;
 
@@ -16,7 +17,20 @@ use super::undo::interrupted;
 pub(super) struct Shutdown {
     ops: Vec<OpId>,
     waiting: BTreeSet<InstanceKey>,
+    /// Whether services are stopped when everything else has ended, and not beside it.
+    services_last: bool,
     survivors: u32,
+    ending: Ending,
+}
+
+impl Shutdown {
+    pub(super) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.waiting.is_empty() && !self.services_last
+    }
 }
 
 impl World {
@@ -24,16 +38,44 @@ impl World {
     pub(super) fn begin_shutdown(&mut self, op: OpId) {
         if let Some(shutdown) = &mut self.shutdown {
             shutdown.ops.push(op);
-            return self.finish_shutdown();
+            return self.hurry();
         }
         self.interrupt_operation();
+        let (ending, mut ops) = self.stop_leaving().unwrap_or((Ending::Shutdown, Vec::new()));
+        ops.push(op);
+        self.stop_everything(ending, ops);
+        self.hurry();
+    }
+
+    /// Somebody waits for the end now.
+    fn hurry(&mut self) {
+        match &self.shutdown {
+            Some(shutdown) if shutdown.services_last => self.stop_the_rest(),
+            _ => self.finish_shutdown(),
+        }
+    }
+
+    /// Whoever was replaced has time: what depends on a service ends before it.
+    pub(super) fn stop_everything(&mut self, ending: Ending, ops: Vec<OpId>) {
         self.retirements.clear();
-        let waiting = self.stop_all(self.instances.keys().copied().collect());
-        self.shutdown = Some(Shutdown { ops: vec![op], waiting, survivors: 0 });
+        let services_last = ending == Ending::Retired;
+        let first = |key: &InstanceKey| !(services_last && self.is_service(*key));
+        let first = self.instances.keys().copied().filter(first).collect();
+        let waiting = self.stop_all(first);
+        self.shutdown = Some(Shutdown { ops, waiting, services_last, survivors: 0, ending });
         self.finish_shutdown();
     }
 
-    fn interrupt_operation(&mut self) {
+    fn stop_the_rest(&mut self) {
+        let rest = self.stop_all(self.instances.keys().copied().collect());
+        if let Some(shutdown) = &mut self.shutdown {
+            shutdown.services_last = false;
+            shutdown.waiting.extend(rest);
+        }
+        self.finish_shutdown();
+    }
+
+    pub(super) fn interrupt_operation(&mut self) {
         match self.operation.take() {
             Some(Operation::Rollout(rollout)) => {
                 if let WaitsFor::Ready(key) = rollout.waits_for {
@@ -60,6 +102,9 @@ impl World {
         let Some(shutdown) = &mut self.shutdown else { return };
         if !shutdown.waiting.is_empty() {
             return;
+        }
+        if shutdown.services_last {
+            return self.stop_the_rest();
         }
         let survivors = shutdown.survivors;
         for op in std::mem::take(&mut shutdown.ops) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::id::Pid;
-use crate::report::{AfterExit, Change, HookProblem, StopReport};
+use crate::report::{AfterExit, Change, HookProblem, StartReason, StopReport};
 use crate::spec::{KillAfter, StopWith};
 use crate::time::Instant;
 
@@ -17,6 +17,36 @@ impl Machine {
     pub(super) fn stop_running(&mut self, pid: Pid, ready: bool, now: Instant) -> Vec<Action> {
         self.want = Want::Down;
         self.begin_stop(pid, ready, now)
+    }
+
+    pub(super) fn quiet_running(&mut self, pid: Pid, ready: bool, now: Instant) -> Vec<Action> {
+        self.holds = true;
+        self.stop_running(pid, ready, now)
+    }
+
+    /// A stop of what is quieted goes on where the quiet ended.
+    pub(super) fn stop_stopping(&mut self, phase: Phase, now: Instant) -> Vec<Action> {
+        self.want = Want::Down;
+        self.let_go_on(phase, now)
+    }
+
+    /// The way to a new start leads over the end of this stop.
+    pub(super) fn start_when_stopped(
+        &mut self,
+        phase: Phase,
+        reason: StartReason,
+        now: Instant,
+    ) -> Vec<Action> {
+        self.want = Want::Up(reason);
+        self.let_go_on(phase, now)
+    }
+
+    fn let_go_on(&mut self, phase: Phase, now: Instant) -> Vec<Action> {
+        self.holds = false;
+        match phase {
+            Phase::Quieted => self.drain(now),
+            _ => Vec::new(),
+        }
     }
 
     /// Nothing, or what outlived an earlier SIGKILL.
@@ -46,9 +76,17 @@ impl Machine {
         self.state = State::Stopping { pid, ready, phase: Phase::RunHook(Hook::Quiet) };
         let first = match self.spec.stop.hooks.quiet.clone() {
             Some(command) => self.run_hook(Hook::Quiet, command),
-            None => self.drain(now),
+            None => self.quieted(now),
         };
         std::iter::once(Action::WatchGroup).chain(first).collect()
+    }
+
+    fn quieted(&mut self, now: Instant) -> Vec<Action> {
+        if !self.holds {
+            return self.drain(now);
+        }
+        self.enter(Phase::Quieted);
+        vec![Action::Tell(Change::Quieted)]
     }
 
     pub(super) fn drain(&mut self, now: Instant) -> Vec<Action> {
@@ -89,9 +127,13 @@ impl Machine {
 
     pub(super) fn finish_stop(&mut self, survivors: u32, now: Instant) -> Vec<Action> {
         self.left = self.group().filter(|_| survivors > 0);
+        self.holds = false;
         self.state = State::Stopped;
         self.stop_report.survivors = survivors;
         self.stop_report.killed |= survivors > 0;
+        if let Some(actions) = self.finish_memory_stop(now) {
+            return actions;
+        }
         let mut actions = vec![Action::Tell(Change::Stopped(self.stop_report))];
         if let Want::Up(reason) = self.want {
             actions.extend(self.start_alone(reason, now));
@@ -120,7 +162,7 @@ impl Machine {
             Phase::AwaitExit { .. } => self.terminate(now),
             Phase::AwaitEmpty { .. } => self.kill(pid, now),
             Phase::Killed { .. } => self.finish_stop(self.survivors.max(1), now),
-            Phase::RunHook(_) => Vec::new(),
+            Phase::RunHook(_) | Phase::Quieted => Vec::new(),
         }
     }
 
@@ -147,7 +189,7 @@ impl Machine {
         let told = problem.map(|problem| Action::Tell(Change::HookFailed { hook: hook.label(), problem }));
         let next = match hook {
             _ if self.group_empty => self.finish_stop(0, now),
-            Hook::Quiet => self.drain(now),
+            Hook::Quiet => self.quieted(now),
             Hook::Drain => self.terminate(now),
             Hook::Stop => self.await_empty(now),
         };

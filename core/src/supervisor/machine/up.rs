@@ -50,6 +50,7 @@ impl Machine {
     ) -> Vec<Action> {
         self.started_at = Some(now);
         self.last_reason = Some(reason);
+        self.begin_watching_memory(now);
         self.state = State::Running { pid, since: now, ready: false };
         let mut actions = vec![Action::Tell(Change::Started { pid, reason })];
         let is_ready = match self.spec.readiness {

@@ -24,8 +24,9 @@ mod validate;
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::config_file;
 use crate::demo;
-use crate::output::exit_code;
+use crate::output::{Failed, exit_code};
 
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -41,6 +42,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::EvaluateLua { path } => config_file::tell_lua(&path).map_err(Failed::Because),
         Command::Doctor(args) => doctor::run(&args),
         Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
         Command::Unit(args) => unit::run(&args),

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rollcore::{Application, ControlClient, ControlPresence, DaemonSeen, control_presence, stop_legacy};
+use rollcore::{
+    Application, ControlClient, ControlPresence, DaemonSeen, Recovery, control_presence, stop_legacy,
+};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -99,6 +101,14 @@ async fn shut_down(application: &Application) -> Outcome {
 }
 
 /// Ends what an earlier daemon left behind, and tells how many that were (compat C-227).
-async fn recover(_application: &Application) -> Result<usize, Failed> {
-    Ok(0)
+async fn recover(application: &Application) -> Result<usize, Failed> {
+    let Some(state) = &application.state else { return Ok(0) };
+    let recovery = Recovery::look(state).await.map_err(Failed::because)?;
+    let recovered = recovery.stop(application.proxy.force_stop_timeout).await;
+    if !recovered.left.is_empty() {
+        let count =
+            counted(recovered.left.len(), "Rollbridge orphaned process", "Rollbridge orphaned processes");
+        return Err(Failed::Because(format!("Could not stop {count}.")));
+    }
+    Ok(recovered.stopped.len())
 }

@@ -7,3 +7,4 @@ mod node;
 mod python;
 mod story;
 mod support;
+mod velocious;

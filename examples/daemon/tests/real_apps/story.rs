@@ -1,6 +1,6 @@
 //! What happens to either application.
 
-use crate::support::{App, Daemon, Load, Release, Tally, millis_between};
+use crate::support::{App, Daemon, Load, Mix, Release, Tally, millis_between};
 
 /// The releases that are deployed while the load is on, in this order: five of the twenty are broken.
 const DEPLOYS: [&str; 20] = [
@@ -29,15 +29,16 @@ const DEPLOYS: [&str; 20] = [
 /// After how many of them one goes back.
 const ROLLBACK_AFTER: usize = 9;
 
-/// The connections that stay open through all of it.
-const KEEP_ALIVE: u32 = 64;
+/// The load that is on through all of it; an application without WebSockets gets none.
+const MIX: Mix = Mix { keep_alive: 64, fresh: 4, posts: 4, streams: 6, websockets: 12 };
 
 /// Twenty deploys and a rollback under load, and then a look at everything that could have been lost.
 pub fn twenty_deploys(app: &'static App) {
     let daemon = Daemon::start(app);
     daemon.deploy(&Release::new("r0", "v1")).expect("the first release is deployed");
     assert!(daemon.processes().len() >= 3, "the daemon, web and cron can be found by their mark");
-    let load = Load::on(&daemon, app, KEEP_ALIVE);
+    let websockets = if app.websockets { MIX.websockets } else { 0 };
+    let load = Load::on(&daemon, Mix { websockets, ..MIX });
 
     let mut walk = Walk { daemon: &daemon, active: "r0".to_owned(), previous: None, retired: 0 };
     for (turn, directory) in DEPLOYS.iter().enumerate() {

@@ -37,6 +37,14 @@ pub const PYTHON: App = App {
     websockets: false,
 };
 
+pub const VELOCIOUS: App = App {
+    folder: "velocious",
+    config: "rollbridge.js",
+    program: "node",
+    needs: "node_modules/velocious",
+    websockets: false,
+};
+
 /// What to deploy: an id, and a folder in the application's `releases`.
 #[derive(Debug)]
 pub struct Release {
@@ -63,8 +71,14 @@ impl App {
         assert!(is_there, "{} or {} is missing: run examples/apps/prepare", self.program, self.needs);
     }
 
-    pub fn path_of(&self, release: &Release) -> PathBuf {
-        self.path().join("releases").join(&release.directory)
+    /// Where its releases are.
+    pub fn releases(&self) -> PathBuf {
+        self.path().join("releases")
+    }
+
+    /// Its own config, for an application that takes what differs from the environment.
+    pub fn config(&self) -> PathBuf {
+        self.path().join(self.config)
     }
 
     /// Writes a copy of its config to `directory`: with a free port for the proxy, a control socket and ports of its
@@ -75,7 +89,7 @@ impl App {
         (first, last): (u16, u16),
         change: impl FnOnce(&mut Value),
     ) -> PathBuf {
-        let text = fs::read_to_string(self.path().join(self.config)).expect("the application has a config");
+        let text = fs::read_to_string(self.config()).expect("the application has a config");
         let is_toml = self.config.ends_with(".toml");
         let mut config: Value = if is_toml {
             toml::from_str(&text).expect("it is TOML")
@@ -95,7 +109,7 @@ impl App {
         path
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../apps").join(self.folder)
     }
 }

@@ -1,30 +1,45 @@
 //! A daemon of one's own, and the commands that talk to it.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use serde_json::Value;
 
 use super::app::{App, Release};
-use super::deadline::{DEADLINE, read_all, wait_for_exit};
+use super::deadline::{read_all, wait_for_exit};
 use super::events::Events;
+use super::http;
 use super::leftovers;
+
+/// Where the real binary is.
+pub fn rollcore_path() -> &'static str {
+    env!("CARGO_BIN_EXE_rollcore")
+}
 
 /// The real binary.
 pub fn rollcore() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcore"));
+    let mut command = Command::new(rollcore_path());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
+/// What a daemon of one's own is made from.
+pub struct Setup {
+    /// Its config.
+    pub config: PathBuf,
+    /// What that config, and whatever is started, finds in the environment.
+    pub environment: Vec<(&'static str, String)>,
+    /// Where the releases are.
+    pub releases: PathBuf,
+    /// The ports that it may lease.
+    pub ports: (u16, u16),
+}
+
 /// A daemon. Ends with [`Daemon::end`]; when a test fails before that, everything it started is killed.
 pub struct Daemon {
-    app: &'static App,
-    config: PathBuf,
-    ports: (u16, u16),
+    setup: Setup,
     mark: String,
     events: Events,
     child: Option<Child>,
@@ -43,17 +58,22 @@ impl Daemon {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let ports = leftovers::free_ports();
         let config = app.write_config(directory.path(), ports, change);
+        let setup = Setup { config, environment: Vec::new(), releases: app.releases(), ports };
+        Self::start_from(setup, directory)
+    }
+
+    /// The directory goes away with the daemon.
+    pub fn start_from(setup: Setup, directory: tempfile::TempDir) -> Self {
         let mark = leftovers::mark();
         let mut command = rollcore();
-        command.arg("daemon").arg("--config").arg(&config).env(leftovers::MARK, &mark);
+        command.arg("daemon").arg("--config").arg(&setup.config);
+        command.env(leftovers::MARK, &mark).envs(setup.environment.iter().cloned());
         let mut child = command.spawn().expect("the daemon can be started");
         let events = Events::read(child.stdout.take().expect("it is piped"));
         let stderr = read_all(child.stderr.take().expect("it is piped"));
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut daemon = Self {
-            app,
-            config,
-            ports,
+            setup,
             mark,
             events,
             child: Some(child),
@@ -75,12 +95,27 @@ impl Daemon {
     /// Begins a command, with the config of this daemon.
     pub fn command(&self, words: &[&str]) -> Running {
         let mut command = rollcore();
-        command.args(words).arg("--config").arg(&self.config);
-        Running::begin(command, words.join(" "))
+        command.args(words).arg("--config").arg(&self.setup.config);
+        self.begin(command, words.join(" "))
+    }
+
+    /// Begins any program, with the environment of this daemon. `what` names it in an error.
+    pub fn begin(&self, mut command: Command, what: String) -> Running {
+        command.envs(self.setup.environment.iter().cloned());
+        Running::begin(command, what)
+    }
+
+    /// The config that this daemon was started with.
+    pub fn config(&self) -> &Path {
+        &self.setup.config
+    }
+
+    pub fn path_of(&self, release: &Release) -> PathBuf {
+        self.setup.releases.join(&release.directory)
     }
 
     pub fn begin_deploy(&self, release: &Release) -> Running {
-        let path = self.app.path_of(release);
+        let path = self.path_of(release);
         let path = path.to_str().expect("it is UTF-8");
         self.command(&["deploy", "--release-id", &release.id, "--release-path", path])
     }
@@ -105,10 +140,9 @@ impl Daemon {
 
     /// Exactly this release is active and complete, and it is the one that answers.
     pub fn assert_serves(&self, release: &str) {
-        let head = get(self.proxy, "/");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        let answered = head.lines().any(|line| line.eq_ignore_ascii_case(&format!("x-release: {release}")));
-        assert!(answered, "{release} does not answer: {head}");
+        let answer = http::get(self.proxy, "/");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("x-release"), Some(release), "{answer:?}");
         let status = self.status();
         assert_eq!(status["activeReleaseId"], release, "{status:#}");
         let active: Vec<_> = active_releases(&status).iter().map(|release| &release["releaseId"]).collect();
@@ -151,7 +185,7 @@ impl Daemon {
         assert!(status.success(), "the daemon ended with {status}: {stderr:?}");
         assert_eq!(stderr.expect("it can be read"), "", "C-200");
         assert_eq!(self.processes(), [""; 0], "left behind");
-        assert_eq!(leftovers::bound_ports(self.ports), [0; 0], "still bound");
+        assert_eq!(leftovers::bound_ports(self.setup.ports), [0; 0], "still bound");
     }
 }
 
@@ -206,15 +240,4 @@ fn active_releases(status: &Value) -> Vec<&Value> {
 
 fn processes_of(release: &Value) -> impl Iterator<Item = &Value> {
     release["processes"].as_array().into_iter().flatten()
-}
-
-/// A whole answer as text, from a connection of its own.
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("the proxy listens");
-    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
 }

@@ -1,6 +1,6 @@
 //! Waiting for a process to end, but not for ever.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc;
 use std::thread;
@@ -33,4 +33,14 @@ pub fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHandle<io::
         let mut text = String::new();
         from.read_to_string(&mut text).map(|_| text)
     })
+}
+
+/// Its lines as they come, read on a thread of its own.
+pub fn lines_of(from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(from).lines().map_while(Result::ok);
+        lines.map_while(|line| tell.send(line).ok()).for_each(drop);
+    });
+    told
 }

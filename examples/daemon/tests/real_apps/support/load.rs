@@ -1,23 +1,30 @@
 //! `rollcore load`, and the account it keeps.
 
 use std::fmt;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout};
+use std::process::Child;
 use std::sync::mpsc;
-use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::app::App;
 use super::daemon::{Daemon, rollcore};
-use super::deadline::{DEADLINE, wait_for_exit};
+use super::deadline::{DEADLINE, lines_of, wait_for_exit};
 
 /// How long a worker thinks: without it, a debug build on two cores would measure nothing but itself.
 const THINK_MS: u32 = 100;
 /// How long a WebSocket lives at most; the drain budget of the applications is 30 s.
 const TUNNEL_MS: u32 = 3_000;
+
+/// How many workers of each kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mix {
+    pub keep_alive: u32,
+    pub fresh: u32,
+    pub posts: u32,
+    pub streams: u32,
+    pub websockets: u32,
+}
 
 /// Load that is on.
 pub struct Load {
@@ -27,15 +34,15 @@ pub struct Load {
 
 impl Load {
     /// Switches it on, and waits until every kind has had an answer.
-    pub fn on(daemon: &Daemon, app: &App, keep_alive: u32) -> Self {
+    pub fn on(daemon: &Daemon, mix: Mix) -> Self {
         let options = [
             ("--address", daemon.proxy().to_string()),
             ("--seconds", "600".to_owned()),
-            ("--keep-alive", keep_alive.to_string()),
-            ("--fresh", "4".to_owned()),
-            ("--posts", "4".to_owned()),
-            ("--streams", "6".to_owned()),
-            ("--websockets", if app.websockets { "12" } else { "0" }.to_owned()),
+            ("--keep-alive", mix.keep_alive.to_string()),
+            ("--fresh", mix.fresh.to_string()),
+            ("--posts", mix.posts.to_string()),
+            ("--streams", mix.streams.to_string()),
+            ("--websockets", mix.websockets.to_string()),
             ("--think-ms", THINK_MS.to_string()),
             ("--tunnel-ms", TUNNEL_MS.to_string()),
         ];
@@ -74,15 +81,6 @@ impl Drop for Load {
     }
 }
 
-fn lines_of(stdout: ChildStdout) -> mpsc::Receiver<String> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        lines.map_while(|line| tell.send(line).ok()).for_each(drop);
-    });
-    told
-}
-
 /// The account of a load.
 pub struct Tally(Value);
 
@@ -100,6 +98,11 @@ impl Tally {
     /// How many releases have answered.
     pub fn releases(&self) -> usize {
         self.0["kinds"]["get"]["byRelease"].as_object().map_or(0, serde_json::Map::len)
+    }
+
+    /// How many answers of one kind came from a release.
+    pub fn answers_of(&self, kind: &str, release: &str) -> u64 {
+        self.0["kinds"][kind]["byRelease"][release].as_u64().unwrap_or(0)
     }
 }
 

@@ -2,12 +2,19 @@
 
 mod app;
 mod daemon;
+mod database;
 mod deadline;
 mod events;
+pub mod http;
 mod leftovers;
 mod load;
+mod socket;
 
-pub use app::{App, NODE, PYTHON, Release};
-pub use daemon::{Daemon, Running};
+pub use app::{App, NODE, PYTHON, Release, VELOCIOUS};
+pub use daemon::{Daemon, Running, Setup, rollcore_path};
+pub use database::Database;
+pub use deadline::wait_for_exit;
 pub use events::millis_between;
-pub use load::{Load, Tally};
+pub use leftovers::free_ports;
+pub use load::{Load, Mix, Tally};
+pub use socket::Socket;
