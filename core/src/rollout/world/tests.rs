@@ -231,19 +231,3 @@ fn a_failed_start_says_which_and_where() {
     let Some(Answer::Undone { cause, .. }) = stage.answers.last() else { panic!("{:?}", stage.answers) };
     assert_eq!(cause.to_string(), "spawn /bin/sh ENOENT: process \"worker\" could not be started in /srv");
 }
-
-/// C-133: an old release of which something outlives SIGKILL is told, and stays in the list.
-#[test]
-fn a_retirement_that_fails_is_told() {
-    let mut stage = Stage::with(vec![process("worker", ProcessPolicy::Companion)]);
-    stage.deploy("v1");
-    stage.unkillable.insert("worker");
-    stage.deploy("v2");
-    assert_eq!(stage.active(), Some("v2"));
-    let told = |message: &str| stage.events.iter().find(|event| event.message() == message).map(Event::data);
-    let failed = told("release drain failed").expect("it is told");
-    assert_eq!(failed["releaseId"], "v1");
-    assert!(failed["error"].as_str().is_some_and(|error| !error.is_empty()), "{failed}");
-    assert_eq!(told("release drained"), None);
-    assert!(stage.world.releases().any(|release| release.state.as_str() == "failed"));
-}
