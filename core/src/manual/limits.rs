@@ -81,6 +81,19 @@
 //! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |
 //! | [`PROBE_TIMEOUT`](crate::PROBE_TIMEOUT) | 1 s | a socket that does not answer by then counts as somebody's |
 //!
+//! # Beside the deploys
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `legacyTakeover.forceStopTimeoutMs` | as `proxy.forceStopTimeoutMs` | SIGKILL to what ran before |
+//! | after that SIGKILL | 5 s | who is left is named, and the deploy is refused |
+//! | `screen -X quit` | 5 s | it is killed; its processes are stopped one by one |
+//! | a daemon that `predeploy-cleanup` has shut down | 30 s to give up its socket | an error |
+//! | `--daemon-start-timeout-ms` | 10 s | an error, with the last lines of the daemon's log |
+//! | others who prepare the copy of the program | 30 s | an error |
+//! | a copy of the program that nobody runs | a day since it was prepared | it is removed |
+//! | `TimeoutStopSec`, `ExitTimeOut` of a service file | [`longest_shutdown`](crate::longest_shutdown) and 15 s | the service manager kills what is left |
+//!
 //! # In numbers
 //!
 //! ```

@@ -11,6 +11,7 @@
 //! | [`stopping`] | How does a process end, with everything it started? |
 //! | [`draining`] | What becomes of requests and WebSockets of the old release? |
 //! | [`ports`] | Who gets which port, and how many do I need? |
+//! | [`operating`] | Would it work here, what of before is in the way, and how does a service manager run it? |
 //! | [`simulating`] | How do I watch a rollout go wrong before I run it? |
 //! | [`coming_from_rollbridge`] | What stays, what is better, what is missing? |
 //! | [`embedding_in_rust`] | Which threads, signals and files does it touch in my process? |
@@ -25,6 +26,7 @@ pub mod draining;
 pub mod embedding_in_rust;
 pub mod first_deploy;
 pub mod limits;
+pub mod operating;
 pub mod ports;
 pub mod rollouts;
 pub mod simulating;

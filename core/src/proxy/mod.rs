@@ -259,6 +259,11 @@ impl DrainingProxy {
         }
         all_ended(threads).await;
     }
+
+    /// Ends it at once: connections are cut, and the threads end on their own shortly after.
+    pub(crate) fn end(&self) {
+        self.shared.enter(Phase::Ending);
+    }
 }
 
 async fn all_ended(threads: &mut [WorkerThread]) {
@@ -279,7 +284,7 @@ fn cut_in(ledgers: &[Arc<route::Ledger>]) -> (u64, u64) {
 
 impl Drop for DrainingProxy {
     fn drop(&mut self) {
-        self.shared.enter(Phase::Ending);
+        self.end();
     }
 }
 

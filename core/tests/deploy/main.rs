@@ -1,8 +1,11 @@
 //! The engine with real processes and a real proxy: what a deploy does, and what a failed one leaves alone.
 
 mod app;
+mod end;
 mod ending;
 mod failures;
+mod health;
+mod memory;
 mod operations;
 mod shop;
 mod traffic;

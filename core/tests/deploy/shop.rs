@@ -1,6 +1,6 @@
 //! The application of these tests, and what one wants to know about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -55,6 +55,11 @@ impl Shop {
         let path = self.releases.path().to_str().expect("it is UTF-8");
         let deploy = self.engine.deploy(Release::new(id, path).expect("a safe id"));
         tokio::time::timeout(DEADLINE, deploy).await.expect("a deploy ends")
+    }
+
+    /// The directory of every release.
+    pub fn release_path(&self) -> &Path {
+        self.releases.path()
     }
 
     /// What the proxy answers: the status, and the body, which is the id of the release.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bootstrap;
 mod client;
 mod completion;
 mod daemon;
@@ -11,6 +12,7 @@ mod logs;
 mod predeploy_cleanup;
 mod printer;
 mod progress;
+mod recover;
 mod reload;
 mod restart;
 mod rollback;
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::EvaluateLua { path } => config_file::tell_lua(&path).map_err(Failed::Because),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
         Command::Unit(args) => unit::run(&args),
         Command::Completion(args) => completion::run(&args),
