@@ -119,6 +119,10 @@ fn every_kind_of_act_and_fault_is_played() {
         "somebodystopstheactiverelease",
         "somebodyrestartseverything",
         "somebodyshutsdown",
+        "somebodyeditsthestopsignals",
+        "somebodyeditsthedraintimeout",
+        "somebodyeditsaplaceholderwithoutavalue",
+        "somebodyeditstheportoftheproxy",
     ] {
         assert!(seen.contains(act), "no play has {act}");
     }

@@ -74,6 +74,7 @@ impl Conductor {
     }
 
     async fn run(mut self) {
+        let _last_act = LastAct(Arc::clone(&self.shared));
         while !self.world.is_over() {
             let input = self.next_input().await;
             self.turn(input);
@@ -81,12 +82,19 @@ impl Conductor {
         self.shared.proxy.close(CLOSE_TIMEOUT).await;
         self.end_journal().await;
         for (op, answer) in std::mem::take(&mut self.farewells) {
+            if let Answer::ShutDown { survivors } = answer {
+                let _first_one_stays = self.shared.survivors.set(survivors);
+            }
             self.give(op, answer);
         }
     }
 
     /// Before anybody hears that it is over: a new daemon may start at once (compat C-147).
     async fn end_journal(&self) {
+        if self.world.ending() == Some(crate::rollout::Ending::Retired) {
+            let _nothing_can_fail = self.shared.journal.end(Ending::HandedOver).await;
+            return;
+        }
         let is_clean = |(_, answer): &(OpId, Answer)| matches!(answer, Answer::ShutDown { survivors: 0 });
         let ending = if self.farewells.iter().all(is_clean) { Ending::Clean } else { Ending::WithSurvivors };
         if let Err(error) = self.shared.journal.end(ending).await {
@@ -165,5 +173,19 @@ impl Conductor {
             // Whoever asked may have stopped listening; the deed is done all the same (compat C-124).
             let _ = asker.send(answer);
         }
+    }
+}
+
+/// What is left to do however the conductor ends, also by a bug in it: its processes end with it, so the proxy refuses
+/// connections rather than answer 502, and whoever waits for events hears that none will come.
+struct LastAct(Arc<Shared>);
+
+impl Drop for LastAct {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the conductor panicked; its processes are stopped and its proxy is closed");
+        }
+        self.0.proxy.end();
+        self.0.events.end();
     }
 }

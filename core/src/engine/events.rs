@@ -15,14 +15,22 @@ const BATCH_MAX: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct EventHub {
     log: Arc<Mutex<EventLog>>,
-    newest: Arc<watch::Sender<Seq>>,
+    news: Arc<watch::Sender<News>>,
+}
+
+/// What a reader waits for.
+#[derive(Clone, Copy, Debug)]
+struct News {
+    newest: Seq,
+    /// The engine has ended.
+    ended: bool,
 }
 
 impl Default for EventHub {
     fn default() -> Self {
         Self {
             log: Arc::new(Mutex::new(EventLog::default())),
-            newest: Arc::new(watch::Sender::new(Seq::START)),
+            news: Arc::new(watch::Sender::new(News { newest: Seq::START, ended: false })),
         }
     }
 }
@@ -30,17 +38,22 @@ impl Default for EventHub {
 impl EventHub {
     pub(super) fn record(&self, event: Event) {
         let seq = self.with(|log| log.append(event, clock::wall()));
-        self.newest.send_if_modified(|newest| {
-            let is_newer = seq > *newest;
-            *newest = (*newest).max(seq);
+        self.news.send_if_modified(|news| {
+            let is_newer = seq > news.newest;
+            news.newest = news.newest.max(seq);
             is_newer
         });
+    }
+
+    /// Nobody waits for an engine that has ended.
+    pub(super) fn end(&self) {
+        self.news.send_modify(|news| news.ended = true);
     }
 
     /// A place that is not reached yet is one of an earlier engine: reading goes on at the end of this one's log.
     pub(super) fn cursor(&self, after: Seq) -> EventCursor {
         let after = after.min(self.with(|log| log.last()));
-        EventCursor { hub: self.clone(), newest: self.newest.subscribe(), after }
+        EventCursor { hub: self.clone(), news: self.news.subscribe(), after }
     }
 
     pub(super) fn recent(&self, limit: Option<usize>) -> Vec<StampedEvent> {
@@ -57,24 +70,30 @@ impl EventHub {
 #[derive(Debug)]
 pub struct EventCursor {
     hub: EventHub,
-    newest: watch::Receiver<Seq>,
+    news: watch::Receiver<News>,
     after: Seq,
 }
 
 impl EventCursor {
     /// The next events, as soon as there are any; and how many were dropped before they could be read.
     ///
+    /// A batch without events means that the engine has ended, and that there is nothing more to read; it is returned at
+    /// once from then on.
+    ///
     /// # Cancel safety
     /// Nothing is lost: what was not returned is returned by the next call.
     pub async fn next(&mut self) -> Batch {
         loop {
-            self.newest.borrow_and_update();
+            let ended = self.news.borrow_and_update().ended;
             let batch = self.read();
             if !batch.events.is_empty() {
                 return batch;
             }
-            if self.newest.changed().await.is_err() {
-                std::future::pending::<()>().await;
+            // An error would mean that the sender is gone, which `self` holds.
+            if ended || self.news.changed().await.is_err() {
+                // Whoever asks again and again shall not keep its thread from all others.
+                tokio::task::yield_now().await;
+                return batch;
             }
         }
     }

@@ -224,6 +224,9 @@ impl Performer {
             None => Traffic::none(),
         };
         if let Some(draining) = self.proxy.switch_to(traffic) {
+            // A release that gets traffic back again and again leaves something behind each time.
+            self.left.values_mut().for_each(|left| left.retain(|draining| !draining.is_over()));
+            self.left.retain(|_, left| !left.is_empty());
             self.left.entry(draining.generation()).or_default().push(draining);
         }
     }
@@ -299,13 +302,30 @@ mod tests {
     use super::*;
     use crate::proxy::ProxyOptions;
 
+    fn performer(proxy: DrainingProxy, tell: mpsc::UnboundedSender<News>) -> Performer {
+        let ports = PortAllocator::new("127.0.0.1");
+        Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None)
+    }
+
+    /// Every deploy that failed after the switch left a handle of the old release behind.
+    #[tokio::test]
+    async fn what_is_drained_already_is_not_kept() {
+        let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
+        let (tell, _news) = mpsc::unbounded_channel();
+        let mut performer = performer(proxy, tell);
+        for generation in 0..20 {
+            performer.perform(Action::Switch(Some((Generation(generation % 2), "127.0.0.1".to_owned(), 1))));
+        }
+        let kept: usize = performer.left.values().map(Vec::len).sum();
+        assert_eq!(kept, 1, "only the last one is not looked at");
+    }
+
     /// Every deploy left a handle of its probe behind.
     #[tokio::test]
     async fn a_probe_that_ended_leaves_nothing() {
         let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
         let (tell, mut news) = mpsc::unbounded_channel();
-        let ports = PortAllocator::new("127.0.0.1");
-        let mut performer = Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None);
+        let mut performer = performer(proxy, tell);
         let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
         let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
         performer.perform(Action::Probe { key, host, port: 1, health });

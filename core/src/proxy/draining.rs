@@ -42,6 +42,11 @@ impl Draining {
         self.ledger.counts()
     }
 
+    /// Whether nothing of it is open any more, and nothing can be.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ledger.is_gone()
+    }
+
     /// Waits until all requests are answered and all tunnels closed, at most `budget` from now; what is left then is
     /// cut, and counted in the report. Needs a tokio runtime with time.
     ///

@@ -141,6 +141,11 @@ impl Ledger {
         self.is_cut.store(true, Ordering::SeqCst);
     }
 
+    /// Whether no request holds the route, and the proxy does not either.
+    pub(super) fn is_gone(&self) -> bool {
+        *self.gone.borrow()
+    }
+
     /// Waits until no request holds the route, and the proxy does not either.
     pub(super) async fn gone(&self) {
         // An error means that the sender is gone, which `self` holds.

@@ -41,7 +41,9 @@ fn process(id: &str, policy: ProcessPolicy, variant: Variant) -> ProcessSpec {
 fn web(variant: Variant) -> ProcessSpec {
     let health = HealthSpec { timeout: Duration::from_secs(5), ..HealthSpec::default() };
     ProcessSpec {
-        port: Some(PortRange::new(18_000, 18_003).expect("it ascends")),
+        port: Some(
+            PortRange::new(18_000, if variant.narrow_ports { 18_001 } else { 18_003 }).expect("it ascends"),
+        ),
         health: (!variant.no_health_check).then_some(health),
         ..process("web", ProcessPolicy::Proxied, variant)
     }

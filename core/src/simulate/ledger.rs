@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::id::{Generation, InstanceKey, OpId, ReleaseId};
 use crate::report::{AfterExit, Change, StartReason};
-use crate::rollout::{Answer, Command, Instance, Owner, World};
-use crate::spec::RunSpec;
+use crate::rollout::{Answer, Command, DeployRequest, Instance, Owner, World};
+use crate::spec::{Application, RunSpec};
 use crate::time::Instant;
 
 /// The books of a simulation.
@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) deployed: Vec<ReleaseId>,
     /// How an undone rollout changed the world.
     pub(super) changed_by_undo: Option<String>,
+    /// A config that is in force and should not be.
+    pub(super) wrong_config: Option<String>,
     shutting_down: bool,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Ledger {
 pub(super) struct Op {
     pub(super) wants_lock: bool,
     is_stop: bool,
+    /// The config that a deploy or a rollback came with.
+    config: Option<Arc<Application>>,
     before: Snapshot,
     pub(super) answers: Vec<Answer>,
 }
@@ -46,6 +50,7 @@ pub(super) struct Op {
 /// What a failed rollout must leave alone.
 #[derive(Clone, Debug, PartialEq)]
 struct Snapshot {
+    application: Arc<Application>,
     active: Option<Generation>,
     kept_up: BTreeSet<InstanceKey>,
     services: BTreeMap<InstanceKey, (ReleaseId, Arc<RunSpec>)>,
@@ -76,6 +81,7 @@ impl Snapshot {
         let definition =
             |(key, service): (_, &Instance)| (key, (service.release.clone(), Arc::clone(&service.run)));
         Self {
+            application: Arc::clone(world.application()),
             active,
             services: services.map(definition).collect(),
             kept_up: kept_up.map(|(key, _)| key).collect(),
@@ -93,6 +99,11 @@ impl Ledger {
                 Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. }
             ),
             is_stop: matches!(command, Command::Stop(_)),
+            config: match command {
+                Command::Deploy(DeployRequest { application, .. })
+                | Command::Rollback { application, .. } => application.clone(),
+                _ => None,
+            },
             before: Snapshot::of(world),
             answers: Vec::new(),
         };
@@ -103,6 +114,16 @@ impl Ledger {
         let Some(asked) = self.ops.get_mut(&op) else { return };
         if let Answer::Deployed { active, .. } = &answer {
             self.deployed.push(active.clone());
+        }
+        if let Some(config) = &asked.config
+            && !world.is_shutting_down()
+        {
+            // A deployed release comes with its config, any other leaves the one in force (compat C-33).
+            let is_deployed = matches!(answer, Answer::Deployed { .. });
+            let wanted = if is_deployed { config } else { &asked.before.application };
+            if world.application() != wanted {
+                self.wrong_config = Some(format!("after {answer:?} the wrong config is in force"));
+            }
         }
         if matches!(answer, Answer::Undone { .. }) {
             let (before, after) = (&asked.before, Snapshot::of(world));

@@ -17,6 +17,7 @@ mod agenda;
 mod application;
 mod close;
 mod drain;
+mod edit;
 mod invariant;
 mod lease;
 mod ledger;
@@ -49,6 +50,7 @@ use supervise::Supervised;
 use system::System;
 use traffic::Traffic;
 
+pub use edit::Edit;
 pub use invariant::Broken;
 pub use play::Play;
 pub use script::{Act, Fault, FaultKind, ProcessName, Script, Variant, What};
@@ -73,6 +75,8 @@ pub struct Simulation {
     now: Instant,
     seed: u64,
     world: World,
+    /// The config as it is written; deploys and rollbacks come with it.
+    config: Arc<Application>,
     agenda: Agenda,
     system: System,
     supervised: BTreeMap<InstanceKey, Supervised>,
@@ -99,10 +103,12 @@ impl Simulation {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(application: Application, seed: u64) -> Self {
+        let config = Arc::new(application);
         Self {
             now: Instant::ORIGIN,
             seed,
-            world: World::new(Arc::new(application), BTreeMap::new()),
+            world: World::new(Arc::clone(&config), BTreeMap::new()),
+            config,
             agenda: Agenda::default(),
             system: System::default(),
             supervised: BTreeMap::new(),
@@ -189,7 +195,8 @@ impl Simulation {
 
     fn ask_to_deploy(&mut self, release: ReleaseId) {
         let path = format!("/releases/{release}");
-        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application: None }));
+        let application = Some(Arc::clone(&self.config));
+        self.ask(Command::Deploy(DeployRequest { release, path, revision: None, application }));
     }
 
     fn ask(&mut self, command: Command) {

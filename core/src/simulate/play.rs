@@ -1,6 +1,7 @@
 //! A whole script, from the first act to the last.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exit::Exit;
@@ -97,7 +98,11 @@ impl Simulation {
                 }
                 self.ask_to_deploy(id);
             }
-            What::Rollback => self.ask(Command::Rollback { to: RollbackTo::Previous, application: None }),
+            What::Rollback => {
+                let application = Some(Arc::clone(&self.config));
+                self.ask(Command::Rollback { to: RollbackTo::Previous, application });
+            }
+            What::Edit(edit) => edit.apply(&mut self.config),
             What::Stop => self.ask(Command::Stop(None)),
             What::Restart => self.ask(Command::Restart(RestartSelection::default())),
             What::Shutdown => self.ask(Command::Shutdown),

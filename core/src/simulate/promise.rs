@@ -18,7 +18,10 @@ pub(super) fn broken(sim: &Simulation) -> Option<String> {
         old_releases_are_forgotten,
         traffic_has_a_future,
     ];
-    sim.ledger.broken_promise.clone().or_else(|| promises.iter().find_map(|promise| promise(sim)))
+    let wrong_config = sim.ledger.wrong_config.clone();
+    wrong_config
+        .or_else(|| sim.ledger.broken_promise.clone())
+        .or_else(|| promises.iter().find_map(|promise| promise(sim)))
 }
 
 fn what_lives_is_known(sim: &Simulation) -> Option<String> {
@@ -187,6 +190,19 @@ impl Simulation {
         });
         let late = late.map(|(_, instance)| format!("{} is not stopped beside the drain", instance.id));
         self.promise_broken(late);
+        let stopped_as_before = self.stopped_as_before(generation);
+        self.promise_broken(stopped_as_before);
+    }
+
+    /// What the config now says of stopping governs the retirement (C-126).
+    fn stopped_as_before(&self, generation: Generation) -> Option<String> {
+        let processes = &self.world.application().processes;
+        self.world.instances().find_map(|(key, instance)| {
+            self.retiring(key).filter(|(_, of)| *of == generation)?;
+            let process = processes.iter().find(|process| process.id == *instance.id.process())?;
+            let stop = self.stop_of(key)?;
+            (*stop != process.stop).then(|| format!("{} is to be stopped as it was started", instance.id))
+        })
     }
 
     /// What crashes while its release retires stays down (C-131).

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::edit::Edit;
+
 /// A whole play: who does what, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -45,6 +47,8 @@ pub enum What {
     DrainThenShutdown,
     /// Somebody else takes over.
     RetireOwner,
+    /// Somebody edits the config.
+    Edit(Edit),
     /// Every instance of this process ends unasked.
     Crash(ProcessName),
     /// Requests and tunnels arrive.
@@ -131,6 +135,8 @@ pub struct Variant {
     pub limited_restarts: bool,
     /// The web process is not asked for its health.
     pub no_health_check: bool,
+    /// There are two ports for the web process, which is one too few while a release drains.
+    pub narrow_ports: bool,
     /// Stop hooks run.
     pub hooks: bool,
     /// The world sometimes hears up to half a second late what became of a process.
@@ -165,6 +171,7 @@ impl Script {
             non_blocking_drain: dice(2) == 1,
             limited_restarts: dice(2) == 1,
             no_health_check: dice(4) == 3,
+            narrow_ports: dice(6) == 5,
             hooks: dice(3) == 2,
             late_news: dice(2) == 1,
         };
@@ -189,7 +196,7 @@ fn gap(dice: &mut impl FnMut(u32) -> u32) -> Duration {
 }
 
 fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
-    match dice(16) {
+    match dice(18) {
         0..=6 => {
             let release = 1 + u8::try_from(dice(4)).expect("a small number");
             What::Deploy { release, fault: fault(dice) }
@@ -204,6 +211,7 @@ fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
             _ => What::Crash(process(dice)),
         },
         12 | 13 => What::Crash(process(dice)),
+        14 | 15 => What::Edit(Edit::ALL[dice(8) as usize]),
         _ => load(dice),
     }
 }
@@ -261,6 +269,7 @@ impl fmt::Display for What {
             Self::Shutdown => f.write_str("somebody shuts down"),
             Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
             Self::RetireOwner => f.write_str("somebody else takes over"),
+            Self::Edit(edit) => write!(f, "somebody edits {edit}"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {
                 let what = if *tunnels { "tunnels" } else { "requests" };

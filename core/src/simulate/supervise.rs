@@ -6,7 +6,7 @@ use crate::exit::{Exit, Signal};
 use crate::id::{InstanceId, InstanceKey, Pid};
 use crate::report::{Change, StartReason};
 use crate::rollout::Input;
-use crate::spec::RunSpec;
+use crate::spec::{RunSpec, StopSpec};
 use crate::supervisor::machine::{Action, Event, HookEnd, Machine};
 use crate::time::Instant;
 
@@ -204,6 +204,11 @@ impl Simulation {
 
     fn agenda_salt(&self) -> u64 {
         u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How a supervisor would stop what it runs.
+    pub(super) fn stop_of(&self, key: InstanceKey) -> Option<&StopSpec> {
+        self.supervised.get(&key).map(|supervised| &supervised.machine.spec().stop)
     }
 
     pub(super) fn is_alive(&self, key: InstanceKey) -> bool {

@@ -1,10 +1,14 @@
 //! The engine with real processes and a real proxy: what a deploy does, and what a failed one leaves alone.
 
 mod app;
+mod end;
 mod ending;
 mod failures;
 mod health;
 mod memory;
 mod operations;
+mod reload;
+mod rollback;
+mod services;
 mod shop;
 mod traffic;

@@ -151,14 +151,21 @@ impl<'a> Story<'a> {
         self.load = Some(load);
     }
 
-    /// A rollback to a release that still drains would end its drain at once, so we wait until it is gone.
+    /// A rollback to a release that still drains would start beside it, so we wait until it is gone.
     async fn drained(&mut self, id: &str) {
         let on_stage = self.view.begin(format!("{id} drains"));
         let mut events = self.engine.events(Seq::START);
         let is_drained =
             |event: &Event| matches!(event, Event::ReleaseDrained { release } if release.as_str() == id);
-        let drained =
-            async { while !events.next().await.events.iter().any(|stamped| is_drained(&stamped.event)) {} };
+        let drained = async {
+            loop {
+                let batch = events.next().await;
+                let has_ended = batch.events.is_empty();
+                if has_ended || batch.events.iter().any(|stamped| is_drained(&stamped.event)) {
+                    return;
+                }
+            }
+        };
         if tokio::time::timeout(DRAINED_TIMEOUT, drained).await.is_ok() {
             on_stage.ended("answered everything, and gone");
         } else {
@@ -216,6 +223,9 @@ async fn watch<T>(on_stage: &Act<'_>, mut events: EventCursor, doing: impl Futur
         tokio::select! {
             biased;
             batch = events.next() => {
+                if batch.events.is_empty() {
+                    return doing.await;
+                }
                 for stamped in &batch.events {
                     show(on_stage, &stamped.event);
                 }
