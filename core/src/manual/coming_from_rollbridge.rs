@@ -38,6 +38,12 @@
 //! | requests that are open when a drain ends | lose their process | are cut, counted and told |
 //! | a connection to the process | one per request | kept for the next request |
 //! | two leases at the same time | may get the same port | never do |
+//! | somebody else answers on the port of a new process | traffic goes to a release that does not serve | the deploy fails and names who holds the port |
+//! | `setsid`, a classic daemon | outlives stops, crashes and the daemon | ends with its process |
+//! | grandchildren of a process that crashed | live on beside the next start | are gone before it |
+//! | memory of a child in another session | does not count | counts |
+//! | a process above its memory limit before it is ready | is started again until the check times out | the deploy fails at once |
+//! | a line of output in several writes | may become several lines | is one line |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
 //! | SIGTERM | stops at once, requests under way fail | no new connections, `proxy.drainTimeoutMs` for those that are open, then the stop |
 //! | `legacyTakeover.screens: ["shop"]` | ends `shop-staging`, too | ends `shop` |

@@ -11,6 +11,7 @@
 //! | `health.timeoutMs` (else `proxy.healthTimeoutMs`) | 30 s, after `health.startDelayMs` | the deploy is undone |
 //! | one probe, [`HealthSchedule::probe_timeout`](crate::HealthSchedule) | 5 s | it counts as failed, the next one comes after `health.intervalMs` (250 ms) |
 //! | the body of a probe's answer | 64 KiB, 100 ms | the rest is not read; the status counts |
+//! | finding out who listens where a probe was answered | 2 s | the answer is believed |
 //! | `minUptimeMs` | 1 s for a singleton, else 0 | an exit before that fails the deploy |
 //! | ports of a range | | `port_range_exhausted`; the deploy is undone |
 //! | ports that the system chooses in vain | 64 | `no_ephemeral_port`; the deploy is undone |
@@ -29,6 +30,10 @@
 //! | `gracefulStopMs` (else `proxy.forceStopTimeoutMs`) | 10 s | SIGKILL |
 //! | a quiet or stop command | as `gracefulStopMs`; 30 s when that is indefinite | it is killed, and the stop goes on |
 //! | after SIGKILL | 5 s | who is left is reported as a survivor |
+//! | looking who is left | 10 times a second at most, and a tenth of the time at most | an end is seen that much later |
+//! | marks in `ROLLCORE_START` | 8 | the outermost supervisors do not find what the innermost started |
+//! | `memory.limitBytes` | no limit | it is stopped and started again: `memory limit exceeded` |
+//! | `memory.warnBytes`, `memory.checkIntervalMs` | never, 5 s | `memory warning`, once per crossing |
 //! | `outputLines` | 50 | older lines are dropped |
 //! | one line | 64 KiB | it is cut, and says so |
 //! | last lines after the exit, while somebody else holds the pipe | 100 ms | later ones are not read |
