@@ -150,7 +150,8 @@ async fn restarts() {
     talk.end("restart").await;
 }
 
-/// C-171, C-172, C-173, C-185: what is no command. The connection stays open (C-168, C-170), and every refusal is an event.
+/// C-171, C-172, C-173, C-185: what is no command. The connection stays open (C-168, C-170), and every refusal is an
+/// event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_command() {
     let talk = Conversation::begin().await;
