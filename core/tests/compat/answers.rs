@@ -150,7 +150,8 @@ async fn restarts() {
     talk.end("restart").await;
 }
 
-/// C-171, C-172, C-173, C-185: what is no command. The connection stays open (C-168, C-170), and every refusal is an event.
+/// C-171, C-172, C-173, C-185: what is no command. The connection stays open (C-168, C-170), and every refusal is an
+/// event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_command() {
     let talk = Conversation::begin().await;
@@ -200,5 +201,39 @@ async fn a_connection_that_breaks_is_an_event() {
         (&event["message"], &event["data"]["code"]),
         (&json!("control connection error"), &json!("ECONNRESET"))
     );
+    talk.shop.close().await;
+}
+
+/// C-183, C-165: an owner that retires says so, on the socket and in its events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retirement_of_the_owner() {
+    let talk = Conversation::begin().await;
+    talk.shop.deploy("v1", "v1").await;
+    let mut said = Vec::new();
+    let digest = format!("sha256:{}", "c".repeat(64));
+    let upper = digest.to_uppercase();
+    let wrong = [
+        json!({}),
+        json!({ "attestation": "x" }),
+        json!({ "attestation": upper }),
+        json!({ "attestation": 7 }),
+    ];
+    let mut wire = talk.shop.wire().await;
+    for mut request in wrong.into_iter().chain([json!({ "attestation": digest })]) {
+        request["command"] = json!("retire-owner");
+        let answer = wire.ask(&request.to_string()).await;
+        if answer["status"] == "error" {
+            keys::assert_error(&answer);
+        }
+        said.push(json!({ ">": request, "<": answer }));
+    }
+    assert_eq!(wire.rest().await, "", "its answer is the last thing said");
+    talk.golden.assert("retire_owner", &Value::from(said));
+    talk.shop.until_event("external owner retired", 1).await;
+    let events = talk.shop.engine.recent_events(None);
+    let event = events.iter().find(|stamped| stamped.event.message() == "external owner retired");
+    let event = serde_json::to_value(event.expect("it is told")).expect("it is JSON");
+    keys::assert_event(&event);
+    talk.golden.assert("event_owner_retired", &event);
     talk.shop.close().await;
 }

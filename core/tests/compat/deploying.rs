@@ -70,3 +70,24 @@ async fn a_release_that_starts_is_in_no_list_but_ours() {
     shop.until_event("deploy failed", 1).await;
     shop.close().await;
 }
+
+/// C-87, C-90: one listener from the start of the daemon to its end, whatever is behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_proxy_listens_from_the_start_to_the_end() {
+    let shop = Shop::open().await;
+    let address = shop.engine.proxy_addr();
+    let listens = || async move { tokio::net::TcpStream::connect(address).await.is_ok() };
+    assert!(listens().await, "before the first deploy");
+    let port = shop.ask(&json!({ "command": "status" })).await["proxy"]["port"].clone();
+    assert_eq!(port, address.port());
+    for id in ["v1", "v2"] {
+        shop.deploy(id, id).await;
+        assert!(listens().await);
+    }
+    shop.ask(&json!({ "command": "stop" })).await;
+    let status = shop.ask(&json!({ "command": "status" })).await;
+    assert_eq!(status["proxy"]["port"], port);
+    assert!(listens().await, "without an active release");
+    shop.close().await;
+    assert!(!listens().await, "after the end");
+}

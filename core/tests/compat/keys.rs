@@ -96,7 +96,7 @@ pub(crate) const OUR_EVENTS: [&str; 13] = [
 ];
 
 /// The data of each event of the contract that these tests see (C-197, C-198): required, and optional.
-const EVENT_DATA: [(&str, &[&str], &[&str]); 18] = [
+const EVENT_DATA: [(&str, &[&str], &[&str]); 19] = [
     ("proxy listening", &["host", "port"], &[]),
     ("control socket listening", &["path"], &[]),
     ("deploy starting", &["releaseId", "releasePath"], &["revision"]),
@@ -114,6 +114,7 @@ const EVENT_DATA: [(&str, &[&str], &[&str]); 18] = [
     ("process restart requested", &["processId"], &[]),
     ("command failed", &["error"], &[]),
     ("control connection error", &["code", "error"], &[]),
+    ("external owner retired", &["attestation", "status"], &[]),
     ("proxy error", &["error"], &[]),
     ("process started", &["command", "id", "pid", "processId", "reason", "releaseId"], &[]),
     ("process exited", &["code", "id", "processId", "releaseId", "signal"], &[]),

@@ -128,8 +128,8 @@ async fn hooks_and_paths_are_not_filled_in() {
     shop.close().await;
 }
 
-/// C-38, C-58, C-75, C-119: a crash starts the same text again; a service is given the text of the newest release, and uses it
-/// when it is started next.
+/// C-38, C-58, C-75, C-119: a crash starts the same text again; a service is given the text of the newest release, and
+/// uses it when it is started next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_is_rendered_once_and_anew_for_a_service() {
     let shop = Shop::open_with(|config| {

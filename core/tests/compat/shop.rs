@@ -130,7 +130,8 @@ pub(crate) fn config(directory: &tempfile::TempDir) -> Value {
         "proxy": { "host": "127.0.0.1", "port": 0, "drainTimeoutMs": 20_000, "forceStopTimeoutMs": 5_000 },
         "processes": [
             { "id": "broker", "policy": "service", "port": 0, "command": worker },
-            { "id": "relay", "policy": "service", "deployStrategy": "handoff", "port": { "from": 0, "to": 1 }, "command": worker },
+            { "id": "relay", "policy": "service", "deployStrategy": "handoff", "port": { "from": 0, "to": 1 },
+              "command": worker },
             { "id": "jobs", "replicas": 2, "command": worker },
             { "id": "flaky", "command": "sleep 0.1; echo oops >&2; exit 7", "restartDelayMs": 10,
               "restart": { "maxRestarts": 1 } },

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rollcore::{ControlClient, ControlEnd, ControlServer, ControlSpec, OwnerName};
+use rollcore::{ControlBindError, ControlClient, ControlEnd, ControlServer, ControlSpec, OwnerName};
 use serde_json::json;
 
 use super::support::{Door, Fake, SOON, STATUS, soon, spec, until};
@@ -95,6 +95,24 @@ async fn owner_and_group_are_set_or_named_as_unknown() {
     let unknown = ControlSpec { owner: Some(OwnerName::Name("no-such-user-here".to_owned())), ..spec(&path) };
     let error = ControlServer::bind(&unknown).await.expect_err("nobody has that name");
     assert_eq!(error.code(), "unknown_owner");
+    assert!(!path.exists(), "nothing is left behind");
+}
+
+/// C-157: only root may give a file away.
+#[tokio::test]
+async fn a_socket_that_cannot_be_given_away_is_not_there() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("control.sock");
+    let refused = |path, reason: &str| ControlBindError::NotGiven { path, reason: reason.to_owned() };
+    let text = refused(path.clone(), "EPERM").to_string();
+    let begins = format!("Could not set control socket owner/group on {}: EPERM. ", path.display());
+    assert!(text.starts_with(&begins), "{text}");
+    if nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let given = ControlSpec { owner: Some(OwnerName::Id(0)), ..spec(&path) };
+    let error = ControlServer::bind(&given).await.expect_err("we are not root");
+    assert_eq!(error.code(), "control_owner_refused", "{error}");
     assert!(!path.exists(), "nothing is left behind");
 }
 

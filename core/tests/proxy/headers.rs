@@ -15,6 +15,7 @@ async fn seen(request: &str) -> String {
     head
 }
 
+/// C-94; better than C-96: the bytes of the target pass as they were sent.
 #[tokio::test]
 async fn the_request_line_and_host_pass_as_they_are() {
     let head =

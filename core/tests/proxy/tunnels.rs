@@ -199,3 +199,38 @@ async fn a_reset_harms_nobody_else() {
     other_upstream.send("after the switch, too").await;
     assert_eq!(other.exactly(21).await, "after the switch, too");
 }
+
+/// C-107: every limit is on how a client asks and how a side that has ended lingers; an answer and an open tunnel may
+/// take any time.
+#[tokio::test]
+async fn an_answer_and_a_silent_tunnel_may_take_any_time() {
+    let limit = Duration::from_millis(50);
+    let options = ProxyOptions {
+        head_timeout: limit,
+        half_close_timeout: limit,
+        upstream_idle_timeout: limit,
+        tunnel_half_close_timeout: limit,
+        ..options()
+    };
+    let (app, mut connections) = App::by_hand().await;
+    let proxy = DrainingProxy::bind(options).expect("a free port");
+    assert!(proxy.switch_to(Traffic::to(V1, [app.address])).is_none());
+    let (mut asking, mut talking) =
+        (Peer::connect(proxy.local_addr()).await, Peer::connect(proxy.local_addr()).await);
+    asking.send("GET / HTTP/1.1\r\nHost: shop\r\n\r\n").await;
+    let mut answering = next(&mut connections).await;
+    answering.head().await;
+    talking.send(ASK).await;
+    let mut agreeing = next(&mut connections).await;
+    agreeing.head().await;
+    agreeing.send(AGREE).await;
+    talking.head().await;
+
+    // Ten times every limit, in which nothing must happen.
+    tokio::time::sleep(10 * limit).await;
+    answering.send(ok("late")).await;
+    assert_eq!(asking.response().await.1, "late");
+    agreeing.send("down").await;
+    talking.send("up").await;
+    assert_eq!((talking.exactly(4).await, agreeing.exactly(2).await), ("down".to_owned(), "up".to_owned()));
+}
