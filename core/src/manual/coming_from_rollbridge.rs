@@ -46,6 +46,10 @@
 //! | a line of output in several writes | may become several lines | is one line |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
 //! | SIGTERM | stops at once, requests under way fail | no new connections, `proxy.drainTimeoutMs` for those that are open, then the stop |
+//! | `--takeover-owner` | connections are refused between the old daemon and the new one | the listening sockets are handed over: none is refused, no request fails |
+//! | quiet commands when an owner retires | all at once, while requests still come in | the proxied process is quieted when its last request is answered |
+//! | `--takeover-owner` with nobody there | fails | the addresses are simply bound, so a unit may always say it |
+//! | `--takeover-owner` on the socket of another application | retires it | is refused; nothing is touched |
 //! | `legacyTakeover.screens: ["shop"]` | ends `shop-staging`, too | ends `shop` |
 //! | a daemon in the background | copies a whole package | copies one file; the shape of `daemonRuntime` is the same |
 //! | a file at the socket's path | `doctor` finds nothing | `doctor` names it |

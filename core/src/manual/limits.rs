@@ -58,6 +58,7 @@
 //! | `tunnel_half_close_timeout` | 5 s without a byte | a WebSocket that one side has ended is closed |
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
+//! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
 //! | cutting | 2 s | the report tells what was cut until then |
 //!
 //! # The engine
@@ -97,6 +98,10 @@
 //! | [`EVENTS_WAIT_MAX`](crate::EVENTS_WAIT_MAX) | 30 s | a longer wait is cut to it |
 //! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |
 //! | [`PROBE_TIMEOUT`](crate::PROBE_TIMEOUT) | 1 s | a socket that does not answer by then counts as somebody's |
+//! | the status of an owner, in [`take_over`](crate::take_over) | 10 s | it is not asked to retire |
+//! | the retirement of an owner | 7 days: its quiet commands may take as long as they are configured | as if it had died |
+//! | binding the address of a retired owner | 10 s | the candidate ends |
+//! | descriptors that come with an answer | 8 | the others are closed |
 //!
 //! # Beside the deploys
 //!

@@ -93,3 +93,18 @@
 //!
 //! [`Engine::stop`](crate::Engine::stop) does not wait for requests. [`Engine::shutdown`](crate::Engine::shutdown) stops
 //! everything side by side and then closes the proxy.
+//! [`Engine::drain_then_shutdown`](crate::Engine::drain_then_shutdown) lets nobody new in and gives requests and tunnels
+//! `proxy.drainTimeoutMs` before that; the daemon does so when it gets a signal.
+//!
+//! # Making room for another program
+//!
+//! A new daemon (or a new version of your host) takes the place of the one that runs without a gap: it starts with
+//! [`EngineOptions::taking_over`](crate::EngineOptions::taking_over), deploys its release, and calls
+//! [`take_over`](crate::take_over). The old one then takes no more commands, runs the quiet commands of its processes,
+//! and sends its listening sockets with its answer. Who has connected meanwhile waits in them, and is served by the new
+//! one. What the old one had begun it finishes: requests get `Connection: close` with their answer, tunnels have
+//! `proxy.drainTimeoutMs`, and then its processes stop as always, services last.
+//!
+//! For that while both run: two sets of processes, services and singletons included, so a process with a fixed port
+//! cannot be taken over this way, and a singleton has to bear a moment beside its successor. The old one's singletons
+//! are the first to be stopped. The state file is the new one's from the answer on.
