@@ -119,7 +119,7 @@ struct Shared {
     runtime: OnceLock<RuntimeIdentity>,
     calendar: Calendar,
     journal: Journal,
-    /// The release that is being brought back; every operation but a shutdown waits for that.
+    /// The release that is being brought back; every operation that does not end the engine waits for that.
     restoring: watch::Sender<Option<ReleaseId>>,
     /// Of the shutdown, once it is over.
     survivors: OnceLock<u32>,
@@ -335,7 +335,7 @@ impl Engine {
         Journal::begin(&self.shared).await;
     }
 
-    /// Writes nothing any more, and leaves the state file as it is: another engine takes over (compat C-165).
+    /// Writes the state file for the last time, and leaves it to another engine, which takes over (compat C-165).
     ///
     /// # Cancel safety
     /// It goes on when the future is dropped; but then it is not known when the last write is over.
@@ -431,7 +431,9 @@ impl Engine {
 
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
-        if !matches!(command, Command::Shutdown) {
+        let ends_all =
+            matches!(command, Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. });
+        if !ends_all {
             let mut restoring = self.shared.restoring.subscribe();
             let _it_is_over = restoring.wait_for(Option::is_none).await;
         }

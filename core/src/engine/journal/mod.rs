@@ -67,7 +67,7 @@ pub(super) enum Ending {
     Clean,
     /// Something could not be stopped: the next daemon has to know.
     WithSurvivors,
-    /// The file is left as it is, because it is somebody else's from now on (compat C-165).
+    /// The file stays, and is somebody else's from now on (compat C-165).
     HandedOver,
 }
 
@@ -167,12 +167,12 @@ fn look(path: &std::path::Path) -> Found {
         Err(error) => return Found { problem: Some(error.to_string()), ..Found::default() },
     };
     let leftover = Leftover::parse(&text);
-    // Another daemon that lives looks after its processes itself. We have none yet.
+    let mut hosts = orphan::hosts(&leftover);
+    // A daemon that lives looks after its processes itself; when it is killed later, their mark is known.
     let is_me = |host: &Host| host.pid == std::process::id();
     if leftover.host.as_ref().is_some_and(|host| !is_me(host) && host.is_alive()) {
-        return Found::default();
+        return Found { orphans: Orphans::new(Vec::new(), hosts), ..Found::default() };
     }
-    let mut hosts = orphan::hosts(&leftover);
     // An earlier engine of this same program has the same mark.
     hosts.retain(|mark| Host::current().is_none_or(|me| me.mark() != *mark));
     let wrote = Wrote::of(leftover.host.as_ref());
@@ -213,7 +213,7 @@ impl Writer {
     }
 
     async fn write(&mut self) {
-        match self.try_write().await {
+        match self.try_write(false).await {
             Ok(()) => self.problem = None,
             Err(problem) if self.problem.as_ref() == Some(&problem) => {}
             Err(problem) => {
@@ -223,11 +223,11 @@ impl Writer {
         }
     }
 
-    async fn try_write(&self) -> Result<(), String> {
+    async fn try_write(&self, is_handed_over: bool) -> Result<(), String> {
         let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
         let writing = tokio::task::spawn_blocking(move || {
             check_owner(&path)?;
-            let text = snapshot(&shared)?;
+            let text = snapshot(&shared, is_handed_over)?;
             file::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))
         });
         writing.await.unwrap_or_else(|error| Err(error.to_string()))
@@ -236,8 +236,8 @@ impl Writer {
     async fn end(&mut self, how: Ending) -> Result<(), String> {
         match how {
             Ending::Clean => self.clear().await,
-            Ending::WithSurvivors => self.try_write().await,
-            Ending::HandedOver => Ok(()),
+            Ending::WithSurvivors => self.try_write(false).await,
+            Ending::HandedOver => self.try_write(true).await,
         }
     }
 
@@ -264,14 +264,14 @@ impl Writer {
 fn check_owner(path: &std::path::Path) -> Result<(), String> {
     // What cannot be read is nobody's: it is replaced.
     let Ok(Some(text)) = file::read(path) else { return Ok(()) };
-    let owner = Leftover::parse(&text).host.filter(|host| host.pid != std::process::id() && host.is_alive());
-    match owner {
+    let leftover = Leftover::parse(&text);
+    match leftover.owner().filter(|host| host.pid != std::process::id()) {
         Some(owner) => Err(format!("{} belongs to the daemon with pid {}", path.display(), owner.pid)),
         None => Ok(()),
     }
 }
 
-fn snapshot(shared: &Shared) -> Result<String, String> {
+fn snapshot(shared: &Shared, is_handed_over: bool) -> Result<String, String> {
     let journal = &shared.journal;
     let status = shared.status();
     let start_times =
@@ -282,6 +282,7 @@ fn snapshot(shared: &Shared) -> Result<String, String> {
         events: shared.events.recent(None).iter().map(|event| json!(event)).collect(),
         at: clock::wall(),
         host: journal.host.clone(),
+        is_handed_over,
         earlier: journal.earlier(),
         wanted: journal.wanted.clone().filter(|_| !is_restored),
         start_times,

@@ -27,6 +27,8 @@ pub(in crate::engine) struct Snapshot {
     pub(in crate::engine) at: WallTime,
     /// Who writes.
     pub(in crate::engine) host: Option<Host>,
+    /// Whether somebody else is to write from now on.
+    pub(in crate::engine) is_handed_over: bool,
     /// Marks of daemons before, whose processes are still there.
     pub(in crate::engine) earlier: Vec<String>,
     /// A release that was active and is to be so again.
@@ -67,7 +69,10 @@ impl Snapshot {
         root.insert("orphans".to_owned(), self.orphans.into());
         root.insert("persistedAt".to_owned(), json!(self.at));
         if let Some(host) = &self.host {
-            let daemon = json!({ "bootId": host.boot, "pid": host.pid, "startTime": host.start_time });
+            let mut daemon = daemon(host);
+            if self.is_handed_over {
+                daemon["handedOver"] = true.into();
+            }
             root.insert("daemon".to_owned(), daemon);
         }
         if !self.earlier.is_empty() {
@@ -87,10 +92,14 @@ pub(in crate::engine) fn orphans_only(orphans: &[Value], host: Option<&Host>, ea
         "activeReleaseId": null, "orphans": orphans, "releases": [], "services": [], "singletons": [],
     });
     if let Some(host) = host {
-        root["daemon"] = json!({ "bootId": host.boot, "pid": host.pid, "startTime": host.start_time });
+        root["daemon"] = daemon(host);
         root["earlierDaemons"] = json!(earlier);
     }
     pretty(root.as_object().expect("it was written as an object"))
+}
+
+fn daemon(host: &Host) -> Value {
+    json!({ "bootId": host.boot, "pid": host.pid, "startTime": host.start_time })
 }
 
 fn restore(wanted: &Wanted) -> Value {
@@ -158,6 +167,7 @@ mod tests {
             })],
             at: WallTime::from_unix_ms(0),
             host: Some(Host { boot: "b".to_owned(), pid: 5, start_time: 6 }),
+            is_handed_over: false,
             earlier: Vec::new(),
             wanted: None,
             start_times: BTreeMap::from([(2320, 99)]),
@@ -239,6 +249,14 @@ mod tests {
             "activeReleaseId": null, "orphans": orphans, "releases": [], "services": [], "singletons": [],
         });
         assert_eq!(value, expected);
+    }
+
+    /// C-165: the daemon that takes over may write at once, while the old one still drains.
+    #[test]
+    fn a_file_that_was_handed_over_says_so() {
+        let text = Snapshot { is_handed_over: true, ..snapshot() }.text().expect("it is small");
+        let value: Value = serde_json::from_str(&text).expect("it is JSON");
+        assert_eq!(value["daemon"], json!({ "bootId": "b", "pid": 5, "startTime": 6, "handedOver": true }));
     }
 
     #[test]
