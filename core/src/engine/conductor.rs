@@ -10,7 +10,7 @@ use crate::clock;
 use crate::event::Event;
 use crate::id::OpId;
 use crate::port::PortAllocator;
-use crate::rollout::{Action, Answer, Command, Ending as Ended, Input, World};
+use crate::rollout::{Action, Answer, Command, Input, World};
 use crate::spec::Application;
 
 use super::Shared;
@@ -91,12 +91,12 @@ impl Conductor {
 
     /// Before anybody hears that it is over: a new daemon may start at once (compat C-147).
     async fn end_journal(&self) {
+        if self.world.ending() == Some(crate::rollout::Ending::Retired) {
+            let _nothing_can_fail = self.shared.journal.end(Ending::HandedOver).await;
+            return;
+        }
         let is_clean = |(_, answer): &(OpId, Answer)| matches!(answer, Answer::ShutDown { survivors: 0 });
-        let ending = match self.world.ending() {
-            Some(Ended::Retired) => Ending::HandedOver,
-            _ if self.farewells.iter().all(is_clean) => Ending::Clean,
-            _ => Ending::WithSurvivors,
-        };
+        let ending = if self.farewells.iter().all(is_clean) { Ending::Clean } else { Ending::WithSurvivors };
         if let Err(error) = self.shared.journal.end(ending).await {
             self.shared.events.record(Event::StatePersistFailed { error });
         }

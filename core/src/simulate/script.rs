@@ -92,6 +92,8 @@ pub enum FaultKind {
     Unkillable,
     /// It exits just after it answered a health check.
     ExitsOnceAsked,
+    /// Somebody else listens at its port, and answers for it.
+    PortStolen,
     /// It holds more and more memory, until it is restarted for it.
     Leaks,
 }
@@ -237,6 +239,7 @@ fn fault(dice: &mut impl FnMut(u32) -> u32) -> Option<Fault> {
         6 => FaultKind::LeavesGrandchild,
         7 => FaultKind::Unkillable,
         9 => FaultKind::Leaks,
+        10 => FaultKind::PortStolen,
         8 => return Some(Fault { process: ProcessName::Web, kind: FaultKind::ExitsOnceAsked }),
         _ => return None,
     };

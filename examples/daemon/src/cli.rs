@@ -89,18 +89,23 @@ pub(crate) struct DaemonArgs {
     pub(crate) bootstrap: BootstrapArgs,
 }
 
-/// Options of the contract that are refused until they are acted on.
+/// A release to begin with. What goes with what is checked by the library, in the words of the contract.
 #[derive(Debug, Args)]
 pub(crate) struct BootstrapArgs {
-    #[arg(long, hide = true, value_name = "path")]
-    pub(crate) release_path: Option<PathBuf>,
-    #[arg(long, hide = true, value_name = "id")]
+    /// Begin with the release in this directory; needs --config, --release-id and --revision.
+    #[arg(long, value_name = "path")]
+    pub(crate) release_path: Option<String>,
+    /// Its name.
+    #[arg(long, value_name = "id")]
     pub(crate) release_id: Option<String>,
-    #[arg(long, hide = true, value_name = "sha")]
+    /// What it was built from.
+    #[arg(long, value_name = "sha")]
     pub(crate) revision: Option<String>,
-    #[arg(long, hide = true, value_name = "digest")]
+    /// What is shown of this daemon in its status, as sha256:<64 hex digits>.
+    #[arg(long, value_name = "digest")]
     pub(crate) boot_attestation: Option<String>,
-    #[arg(long, hide = true)]
+    /// Replace the daemon that is running, once the release is ready; no connection is refused in between.
+    #[arg(long)]
     pub(crate) takeover_owner: bool,
 }
 

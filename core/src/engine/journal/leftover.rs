@@ -14,8 +14,6 @@ pub(super) const EARLIER_HOSTS_MAX: usize = 16;
 pub(in crate::engine) struct Leftover {
     /// Who wrote it; `None`: not one of us.
     pub(in crate::engine) host: Option<Host>,
-    /// Whether he has left it to somebody else.
-    pub(in crate::engine) is_handed_over: bool,
     /// Marks of daemons before that one, whose processes may still be there.
     pub(in crate::engine) earlier: Vec<String>,
     /// The processes that ran.
@@ -46,11 +44,6 @@ pub(in crate::engine) struct Wanted {
 }
 
 impl Leftover {
-    /// The daemon that goes on writing the file, if one does.
-    pub(in crate::engine) fn owner(&self) -> Option<&Host> {
-        self.host.as_ref().filter(|host| !self.is_handed_over && host.is_alive())
-    }
-
     /// Of the text of a state file.
     pub(in crate::engine) fn parse(text: &[u8]) -> Self {
         match serde_json::from_slice(text) {
@@ -70,10 +63,8 @@ impl Leftover {
             entries.extend(processes.filter_map(|process| entry(process, None)));
         }
         let earlier = root.get("earlierDaemons").and_then(Value::as_array).into_iter().flatten();
-        let daemon = root.get("daemon").and_then(Value::as_object);
         Self {
-            host: daemon.and_then(host),
-            is_handed_over: daemon.is_some_and(|daemon| daemon.get("handedOver") == Some(&Value::Bool(true))),
+            host: root.get("daemon").and_then(Value::as_object).and_then(host),
             earlier: earlier.filter_map(Value::as_str).map(str::to_owned).take(EARLIER_HOSTS_MAX).collect(),
             entries,
             wanted: active(root).or_else(|| wanted(root.get("restore")?.as_object()?)),

@@ -12,6 +12,7 @@ mod leftover;
 mod snapshot;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::event::Event;
+use crate::id::Pid;
 use crate::report::Change;
 use crate::rollout::Input;
 use crate::spec::Application;
@@ -50,6 +52,8 @@ pub(super) struct Journal {
     /// What an earlier daemon had active.
     pub(super) wanted: Option<Wanted>,
     news: Notify,
+    /// Who has left the file to us, and may still live; 0 is nobody.
+    predecessor: AtomicU32,
     writer: Mutex<Option<oneshot::Sender<End>>>,
 }
 
@@ -67,19 +71,22 @@ pub(super) enum Ending {
     Clean,
     /// Something could not be stopped: the next daemon has to know.
     WithSurvivors,
-    /// The file stays, and is somebody else's from now on (compat C-165).
+    /// The file is left as it is, because it is somebody else's from now on (compat C-165).
     HandedOver,
 }
 
 impl Journal {
     /// Reads what an earlier daemon left, and tells of it (C-207).
-    pub(super) async fn open(application: &Application, events: &EventHub) -> Self {
+    ///
+    /// Of a file that does not say who wrote it nobody can say whether its writer lives; whoever takes over from him does
+    /// not take what he runs for orphans (C-164, C-166).
+    pub(super) async fn open(application: &Application, events: &EventHub, takes_over: bool) -> Self {
         let Some(path) = application.state.as_ref().map(|state| state.path.clone()) else {
             return Self { host: Host::current(), ..Self::default() };
         };
         let found = tokio::task::spawn_blocking({
             let path = path.clone();
-            move || look(&path)
+            move || look(&path, takes_over)
         });
         let found = found.await.unwrap_or_default();
         found.problem.into_iter().for_each(|error| events.record(Event::StateIgnored { error }));
@@ -112,6 +119,11 @@ impl Journal {
         tokio::spawn(Writer::new(Arc::clone(shared), path).run(written, ended));
         // Without the first write there is nothing to wait for.
         let _ = first.await;
+    }
+
+    /// This one writes no more, though it may live on.
+    pub(super) fn follows(&self, predecessor: Pid) {
+        self.predecessor.store(predecessor.get(), Ordering::Relaxed);
     }
 
     /// Something happened that the next daemon has to know.
@@ -160,15 +172,18 @@ struct Found {
 }
 
 /// For the blocking pool.
-fn look(path: &std::path::Path) -> Found {
+fn look(path: &std::path::Path, takes_over: bool) -> Found {
     let text = match file::read(path) {
         Ok(Some(text)) => text,
         Ok(None) => return Found::default(),
         Err(error) => return Found { problem: Some(error.to_string()), ..Found::default() },
     };
     let leftover = Leftover::parse(&text);
+    if takes_over && leftover.host.is_none() {
+        return Found::default();
+    }
     let mut hosts = orphan::hosts(&leftover);
-    // A daemon that lives looks after its processes itself; when it is killed later, their mark is known.
+    // A daemon that lives looks after its processes itself. When it is killed later, its mark is known.
     let is_me = |host: &Host| host.pid == std::process::id();
     if leftover.host.as_ref().is_some_and(|host| !is_me(host) && host.is_alive()) {
         return Found { orphans: Orphans::new(Vec::new(), hosts), ..Found::default() };
@@ -213,7 +228,7 @@ impl Writer {
     }
 
     async fn write(&mut self) {
-        match self.try_write(false).await {
+        match self.try_write().await {
             Ok(()) => self.problem = None,
             Err(problem) if self.problem.as_ref() == Some(&problem) => {}
             Err(problem) => {
@@ -223,11 +238,11 @@ impl Writer {
         }
     }
 
-    async fn try_write(&self, is_handed_over: bool) -> Result<(), String> {
+    async fn try_write(&self) -> Result<(), String> {
         let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
         let writing = tokio::task::spawn_blocking(move || {
-            check_owner(&path)?;
-            let text = snapshot(&shared, is_handed_over)?;
+            check_owner(&path, &shared.journal)?;
+            let text = snapshot(&shared)?;
             file::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))
         });
         writing.await.unwrap_or_else(|error| Err(error.to_string()))
@@ -236,15 +251,15 @@ impl Writer {
     async fn end(&mut self, how: Ending) -> Result<(), String> {
         match how {
             Ending::Clean => self.clear().await,
-            Ending::WithSurvivors => self.try_write(false).await,
-            Ending::HandedOver => self.try_write(true).await,
+            Ending::WithSurvivors => self.try_write().await,
+            Ending::HandedOver => Ok(()),
         }
     }
 
     async fn clear(&self) -> Result<(), String> {
         let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
         let clearing = tokio::task::spawn_blocking(move || {
-            check_owner(&path)?;
+            check_owner(&path, &shared.journal)?;
             let journal = &shared.journal;
             let orphans = journal.orphans.records();
             let cleared = match orphans.is_empty() {
@@ -261,17 +276,18 @@ impl Writer {
 }
 
 /// Two daemons must not write over each other: who wrote last goes on as long as he lives.
-fn check_owner(path: &std::path::Path) -> Result<(), String> {
+fn check_owner(path: &std::path::Path, journal: &Journal) -> Result<(), String> {
     // What cannot be read is nobody's: it is replaced.
     let Ok(Some(text)) = file::read(path) else { return Ok(()) };
-    let leftover = Leftover::parse(&text);
-    match leftover.owner().filter(|host| host.pid != std::process::id()) {
+    let ours = [std::process::id(), journal.predecessor.load(Ordering::Relaxed)];
+    let owner = Leftover::parse(&text).host.filter(|host| !ours.contains(&host.pid) && host.is_alive());
+    match owner {
         Some(owner) => Err(format!("{} belongs to the daemon with pid {}", path.display(), owner.pid)),
         None => Ok(()),
     }
 }
 
-fn snapshot(shared: &Shared, is_handed_over: bool) -> Result<String, String> {
+fn snapshot(shared: &Shared) -> Result<String, String> {
     let journal = &shared.journal;
     let status = shared.status();
     let start_times =
@@ -282,7 +298,6 @@ fn snapshot(shared: &Shared, is_handed_over: bool) -> Result<String, String> {
         events: shared.events.recent(None).iter().map(|event| json!(event)).collect(),
         at: clock::wall(),
         host: journal.host.clone(),
-        is_handed_over,
         earlier: journal.earlier(),
         wanted: journal.wanted.clone().filter(|_| !is_restored),
         start_times,

@@ -27,8 +27,6 @@ pub(in crate::engine) struct Snapshot {
     pub(in crate::engine) at: WallTime,
     /// Who writes.
     pub(in crate::engine) host: Option<Host>,
-    /// Whether somebody else is to write from now on.
-    pub(in crate::engine) is_handed_over: bool,
     /// Marks of daemons before, whose processes are still there.
     pub(in crate::engine) earlier: Vec<String>,
     /// A release that was active and is to be so again.
@@ -69,10 +67,7 @@ impl Snapshot {
         root.insert("orphans".to_owned(), self.orphans.into());
         root.insert("persistedAt".to_owned(), json!(self.at));
         if let Some(host) = &self.host {
-            let mut daemon = daemon(host);
-            if self.is_handed_over {
-                daemon["handedOver"] = true.into();
-            }
+            let daemon = json!({ "bootId": host.boot, "pid": host.pid, "startTime": host.start_time });
             root.insert("daemon".to_owned(), daemon);
         }
         if !self.earlier.is_empty() {
@@ -92,14 +87,10 @@ pub(in crate::engine) fn orphans_only(orphans: &[Value], host: Option<&Host>, ea
         "activeReleaseId": null, "orphans": orphans, "releases": [], "services": [], "singletons": [],
     });
     if let Some(host) = host {
-        root["daemon"] = daemon(host);
+        root["daemon"] = json!({ "bootId": host.boot, "pid": host.pid, "startTime": host.start_time });
         root["earlierDaemons"] = json!(earlier);
     }
     pretty(root.as_object().expect("it was written as an object"))
-}
-
-fn daemon(host: &Host) -> Value {
-    json!({ "bootId": host.boot, "pid": host.pid, "startTime": host.start_time })
 }
 
 fn restore(wanted: &Wanted) -> Value {
@@ -167,7 +158,6 @@ mod tests {
             })],
             at: WallTime::from_unix_ms(0),
             host: Some(Host { boot: "b".to_owned(), pid: 5, start_time: 6 }),
-            is_handed_over: false,
             earlier: Vec::new(),
             wanted: None,
             start_times: BTreeMap::from([(2320, 99)]),
@@ -249,14 +239,6 @@ mod tests {
             "activeReleaseId": null, "orphans": orphans, "releases": [], "services": [], "singletons": [],
         });
         assert_eq!(value, expected);
-    }
-
-    /// C-165: the daemon that takes over may write at once, while the old one still drains.
-    #[test]
-    fn a_file_that_was_handed_over_says_so() {
-        let text = Snapshot { is_handed_over: true, ..snapshot() }.text().expect("it is small");
-        let value: Value = serde_json::from_str(&text).expect("it is JSON");
-        assert_eq!(value["daemon"], json!({ "bootId": "b", "pid": 5, "startTime": 6, "handedOver": true }));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bootstrap;
 mod client;
 mod completion;
 mod daemon;

@@ -124,11 +124,16 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn started(mut child: Child) -> Self {
-        let lines = read_lines(child.stdout.take().expect("it is a pipe"));
-        let daemon = Self { child, lines };
+    pub(crate) fn started(child: Child) -> Self {
+        let daemon = Self::spawned(child);
         daemon.wait_for("control socket listening");
         daemon
+    }
+
+    /// One that may not be reached yet.
+    pub(crate) fn spawned(mut child: Child) -> Self {
+        let lines = read_lines(child.stdout.take().expect("it is a pipe"));
+        Self { child, lines }
     }
 
     /// Waits for this event, and tells its data.
