@@ -71,9 +71,8 @@
 //!
 //! # What is absent
 //!
-//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. No state file, so a program that
-//! is killed leaves its processes running and forgets them; no supervision of memory. Known config for what is absent is
-//! refused, never ignored; a key that nobody knows is warned about.
+//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. A key that nobody knows is
+//! warned about.
 
 // floor 0: words
 mod event;

@@ -407,6 +407,13 @@ impl Engine {
         self.shared.published.load().ending()
     }
 
+    /// Whether it ends, and still gives open requests time ([`Engine::drain_then_shutdown`], [`Engine::retire`]). Then a
+    /// [`Engine::shutdown`] makes it faster; later it does not.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.published.load().is_draining()
+    }
+
     /// How everything is, right now. Never waits.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -316,11 +316,8 @@ mod tests {
         for generation in 0..20 {
             performer.perform(Action::Switch(Some((Generation(generation % 2), "127.0.0.1".to_owned(), 1))));
         }
-        assert_eq!(
-            performer.left.values().map(Vec::len).sum::<usize>(),
-            1,
-            "only the last one is not looked at"
-        );
+        let kept: usize = performer.left.values().map(Vec::len).sum();
+        assert_eq!(kept, 1, "only the last one is not looked at");
     }
 
     /// Every deploy left a handle of its probe behind.

@@ -132,6 +132,7 @@ mod tests {
         assert_eq!(seqs(&log.recent(2)), [4, 5]);
         assert_eq!(seqs(&log.recent(0)), [0_u64; 0]);
         assert_eq!((log.len(), log.last()), (3, Seq(5)));
+        assert_eq!(EVENTS_MAX_DEFAULT.get(), 1_000);
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Ledger {
             self.deployed.push(active.clone());
         }
         if let Some(config) = &asked.config
-            && !self.shutting_down
+            && !world.is_shutting_down()
         {
             // A deployed release comes with its config, any other leaves the one in force (compat C-33).
             let is_deployed = matches!(answer, Answer::Deployed { .. });

@@ -96,7 +96,7 @@ async fn rollbacks() {
     talk.end("rollback").await;
 }
 
-/// C-179, C-138, C-139, C-140: the answer is the whole status after the stop.
+/// C-179, C-138, C-139: the answer is the whole status after the stop.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stops() {
     let mut talk = Conversation::begin().await;
@@ -145,6 +145,8 @@ async fn restarts() {
     }
     talk.ask(json!({ "command": "restart", "processId": "jobs#0", "policy": "companion" })).await;
     talk.ask(json!({ "command": "restart", "processId": ["jobs"] })).await;
+    talk.shop.ask(&json!({ "command": "stop" })).await;
+    talk.ask(json!({ "command": "restart" })).await;
     talk.end("restart").await;
 }
 

@@ -158,3 +158,34 @@ async fn a_failed_deploy_is_told_in_order() {
     );
     shop.close().await;
 }
+
+/// C-136, C-110: a rollback is told, and then the deploy that it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_is_told_as_a_deploy() {
+    let shop = Shop::open().await;
+    let golden = Golden::of(shop.directory.path().to_str().expect("it is UTF-8"));
+    shop.deploy("v1", "r1").await;
+    shop.deploy("v2", "r2").await;
+    shop.until_event("release drained", 1).await;
+    shop.until_event("restart limit reached", 1).await;
+    let first = events(&shop, 0).await.len();
+    shop.ask(&json!({ "command": "rollback" })).await;
+    let news = events(&shop, first).await;
+    assert_eq!(
+        told(&news)[..8],
+        [
+            "rollback starting v1",
+            "deploy starting v1",
+            "process started relay",
+            "process started jobs#0",
+            "process started jobs#1",
+            "process started web",
+            "traffic switched v1",
+            "process exited cron",
+        ]
+    );
+    let begin: Vec<Value> =
+        news.into_iter().filter(|event| event["data"]["releasePath"].is_string()).collect();
+    golden.assert("events_rollback", &Value::from(begin));
+    shop.close().await;
+}

@@ -28,7 +28,7 @@ const STATUS: Kind = Kind {
     ],
     // The library does not know from which file it runs; its daemon does (C-215).
     optional: &["bootstrap", "daemonRuntime"],
-    ours: &["busy"],
+    ours: &["busy", "displaced", "starting"],
 };
 const CONTROL: Kind =
     Kind { name: "control", required: &["path"], optional: &["group", "mode", "owner"], ours: &[] };
@@ -79,7 +79,7 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 7] = [
+pub(crate) const OUR_EVENTS: [&str; 13] = [
     "rollout step",
     "rollout step failed",
     "rollout step undone",
@@ -87,6 +87,12 @@ pub(crate) const OUR_EVENTS: [&str; 7] = [
     "rollout stuck",
     "traffic cut",
     "process survived SIGKILL",
+    "state file ignored",
+    "orphaned process stopped",
+    "orphaned process not stopped",
+    "restore starting",
+    "release restored",
+    "restore failed",
 ];
 
 /// The data of each event of the contract that these tests see (C-197, C-198): required, and optional.
@@ -121,13 +127,15 @@ pub(crate) fn assert_status(status: &Value) {
     assert_kind(&status["control"], &CONTROL);
     assert_kind(&status["proxy"], &PROXY);
     each(&status["orphans"], |orphan| assert_kind(orphan, &ORPHAN));
-    each(&status["releases"], |release| {
-        assert_kind(release, &RELEASE);
-        assert_kind(&release["connections"], &CONNECTIONS);
-        each(&release["processes"], assert_process);
-    });
-    for singles in ["services", "singletons"] {
-        each(&status[singles], |single| {
+    for releases in ["releases", "starting"] {
+        each(status.get(releases).unwrap_or(&Value::Array(vec![])), |release| {
+            assert_kind(release, &RELEASE);
+            assert_kind(&release["connections"], &CONNECTIONS);
+            each(&release["processes"], assert_process);
+        });
+    }
+    for singles in ["services", "singletons", "displaced"] {
+        each(status.get(singles).unwrap_or(&Value::Array(vec![])), |single| {
             assert_kind(single, &SINGLE);
             assert_process(&single["process"]);
         });

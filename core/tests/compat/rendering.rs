@@ -17,7 +17,7 @@ async fn every_key_has_its_value() {
         config["application"] = json!("my shop");
         let line = "echo '{{application}}|{{releaseId}}|{{ releasePath }}|{{revision}}|{{processId}}|{{replicaIndex}}\
             /{{replicaCount}}|{{ports.web}}|{{ports.my-api}}|{{proxy.host}}|{{proxy.port}}|{{proxy.upstreamHost}}|\
-            {{env.CARGO_PKG_NAME}}|{{foo bar}}'; echo $OWN; pwd; exec sleep 1000";
+            {{env.PATH}}|{{foo bar}}'; echo $OWN; pwd; exec sleep 1000";
         let env = json!({ "OWN": "{{processId}} of {{releaseId}}" });
         add(config, json!({ "id": "probe", "replicas": 2, "command": line, "cwd": "{{releasePath}}/..", "env": env }));
         let line = "echo '{{port}} {{ports.my-api}} {{replicaIndex}}/{{replicaCount}}'; exec sleep 1000";
@@ -28,12 +28,12 @@ async fn every_key_has_its_value() {
     shop.ask(&json!({ "command": "deploy", "releaseId": "v1", "releasePath": path })).await;
     let ports = shop.engine.status().releases[0].ports.clone();
     let port = |id: &str| ports[&rollcore::ProcessId::new(id)].to_string();
-    let name = std::env::var("CARGO_PKG_NAME").expect("cargo sets it");
+    let search = std::env::var("PATH").expect("everybody has one");
     for index in 0..2 {
         let lines = shop.lines(&format!("probe#{index}"), 3).await;
         let (web, api) = (port("web"), port("my-api"));
         let rendered = format!(
-            "my shop|v1|{path}|v1|probe|{index}/2|{web}|{api}|127.0.0.1|0|127.0.0.1|{name}|{{{{foo bar}}}}"
+            "my shop|v1|{path}|v1|probe|{index}/2|{web}|{api}|127.0.0.1|0|127.0.0.1|{search}|{{{{foo bar}}}}"
         );
         let parent = std::path::Path::new(&path).parent().and_then(|parent| parent.to_str()).expect("text");
         assert_eq!(lines, [rendered.as_str(), "probe of v1", parent]);
@@ -47,9 +47,9 @@ async fn every_key_has_its_value() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_is_overlaid_twice() {
     let shop = Shop::open_with(|config| {
-        let line = "env | grep -E '^(ROLLBRIDGE_|CARGO_PKG_)'; echo end; exec sleep 1000";
+        let line = "env | grep -E '^(ROLLBRIDGE_|PATH=)'; echo end; exec sleep 1000";
         let env =
-            json!({ "CARGO_PKG_VERSION": "of the process", "ROLLBRIDGE_REVISION": "mine {{revision}}" });
+            json!({ "PATH": "/of/the/process:{{env.PATH}}", "ROLLBRIDGE_REVISION": "mine {{revision}}" });
         add(
             config,
             json!({ "id": "my--api.v2", "port": 0, "command": line, "env": env, "outputLines": 100 }),
@@ -95,9 +95,9 @@ async fn the_environment_is_overlaid_twice() {
             .collect();
         let injected = seen.clone().into_iter().filter(|(name, _)| name.starts_with("ROLLBRIDGE_"));
         assert_eq!(injected.collect::<BTreeMap<_, _>>(), expected, "{id}");
-        assert_eq!(seen["CARGO_PKG_NAME"], std::env::var("CARGO_PKG_NAME").expect("cargo sets it"));
-        let version = if has_port { "of the process" } else { env!("CARGO_PKG_VERSION") };
-        assert_eq!(seen["CARGO_PKG_VERSION"], version);
+        let search = std::env::var("PATH").expect("everybody has one");
+        let expected = if has_port { format!("/of/the/process:{search}") } else { search };
+        assert_eq!(seen["PATH"], expected, "{id}");
     }
     shop.close().await;
 }
@@ -128,7 +128,7 @@ async fn hooks_and_paths_are_not_filled_in() {
     shop.close().await;
 }
 
-/// C-38, C-75, C-119: a crash starts the same text again; a service is given the text of the newest release, and uses it
+/// C-38, C-58, C-75, C-119: a crash starts the same text again; a service is given the text of the newest release, and uses it
 /// when it is started next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_is_rendered_once_and_anew_for_a_service() {

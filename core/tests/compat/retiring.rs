@@ -54,6 +54,29 @@ async fn some_do_not_wait_for_the_drain() {
     shop.close().await;
 }
 
+/// C-140: a release that drains can be stopped at once, whatever is open to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_ends_a_drain() {
+    let shop = Shop::open().await;
+    shop.deploy("v1", "r1").await;
+    let _socket = shop.websocket().await;
+    shop.deploy("v2", "r2").await;
+    let stopped = shop.ask(&json!({ "command": "stop", "releaseId": "v1" })).await;
+    let old = &stopped["releases"][0];
+    assert_eq!(
+        (&stopped["activeReleaseId"], &old["state"]),
+        (&json!("v2"), &json!("stopped")),
+        "{stopped:#}"
+    );
+    let took = |from: &str, to: &str| {
+        let at = |key: &str| old[key].as_str().expect("a time").parse::<jiff::Timestamp>().expect("a time");
+        at(to).duration_since(at(from))
+    };
+    let budget = jiff::SignedDuration::from_secs(20);
+    assert!(took("drainStartedAt", "stoppedAt") < budget, "it did not wait for the drain: {old:#}");
+    shop.close().await;
+}
+
 /// C-131: what crashes while it drains stays down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_crashes_while_it_drains_stays_down() {

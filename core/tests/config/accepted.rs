@@ -110,6 +110,28 @@ fn every_field_is_read() {
     assert_eq!((cable.min_uptime, &cable.health), (Duration::from_millis(10), &None));
 }
 
+/// C-16, C-17: what follows from the name and the host, and every way to write a mode.
+#[test]
+fn defaults_follow_the_name_and_the_host() {
+    for (host, upstream) in
+        [("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "::1")]
+    {
+        assert_eq!(valid(&with_top(&json!({ "proxy": { "host": host } }))).proxy.upstream_host, upstream);
+    }
+    let both = json!({ "proxy": { "host": "0.0.0.0", "upstreamHost": "10.0.0.1" } });
+    assert_eq!(valid(&with_top(&both)).proxy.upstream_host, "10.0.0.1");
+    let control = |fields| valid(&with_top(&json!({ "application": "demo", "control": fields }))).control;
+    for mode in [json!("660"), json!("0660"), json!("0o660"), json!(0o660)] {
+        let spec = control(json!({ "mode": mode }));
+        assert_eq!(
+            (spec.path.to_str(), spec.mode),
+            (Some("/tmp/rollbridge-demo.sock"), Some(0o660)),
+            "{mode}"
+        );
+    }
+    assert_eq!(control(json!({ "owner": 0, "group": "www" })).owner, Some(OwnerName::Id(0)));
+}
+
 /// C-25, C-76: without a limit the window still says which restarts make the delay grow.
 #[test]
 fn a_restart_window_without_a_limit_resets_the_backoff() {

@@ -1,7 +1,7 @@
 //! A real application for the tests of the engine: this test program itself, started again with `TEST_APP` set.
 #![expect(clippy::disallowed_methods, reason = "this is an application that exits")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 /// The arguments that make this program the application.
@@ -48,6 +48,9 @@ fn answer(mut connection: TcpStream, mode: &str) {
         }
         if path == "/die" {
             std::process::exit(3);
+        }
+        if path == "/hold" && reader.read_exact(&mut [0; 2]).is_err() {
+            return;
         }
         let body = match path {
             "/head" => head,

@@ -7,5 +7,8 @@ mod failures;
 mod health;
 mod memory;
 mod operations;
+mod reload;
+mod rollback;
+mod services;
 mod shop;
 mod traffic;

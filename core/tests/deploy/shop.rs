@@ -1,6 +1,7 @@
 //! The application of these tests, and what one wants to know about it.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -18,6 +19,8 @@ pub struct Shop {
     pub engine: Engine,
     /// What it was opened with.
     pub application: Application,
+    /// What the next deploy or rollback comes with.
+    config: Arc<Mutex<Application>>,
     releases: tempfile::TempDir,
 }
 
@@ -47,7 +50,12 @@ impl Shop {
         let config = Config::from_json(&config.to_string()).expect("the config is valid");
         let application = config.into_application();
         let engine = Engine::start(application.clone()).await.expect("the engine starts");
-        Self { engine, application, releases }
+        let config = Arc::new(Mutex::new(application.clone()));
+        let written = Arc::clone(&config);
+        engine.reload_with(move || {
+            std::future::ready(Ok(written.lock().expect("nobody panics with it").clone()))
+        });
+        Self { engine, application, config, releases }
     }
 
     /// Deploys a release with this id.
@@ -60,6 +68,29 @@ impl Shop {
     /// The directory of every release.
     pub fn release_path(&self) -> &Path {
         self.releases.path()
+    }
+
+    /// From now on deploys and rollbacks come with a config that differs so from the first one.
+    pub fn edit(&self, edit: impl FnOnce(&mut Application)) {
+        let mut application = self.application.clone();
+        edit(&mut application);
+        *self.config.lock().expect("nobody panics with it") = application;
+    }
+
+    /// The messages and particulars of the events so far that have this message.
+    pub fn events(&self, message: &str) -> Vec<Value> {
+        let events = self.engine.recent_events(None).into_iter().map(|stamped| stamped.event);
+        events.filter(|event| event.message() == message).map(|event| event.data()).collect()
+    }
+
+    /// Waits until something is so of which no event tells.
+    pub async fn until_so(&self, what: &str, is_so: impl Fn() -> bool) {
+        let waiting = async {
+            while !is_so() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("never {what}"));
     }
 
     /// What the proxy answers: the status, and the body, which is the id of the release.
@@ -105,7 +136,13 @@ impl Shop {
         for pid in pids {
             assert!(!PathBuf::from(format!("/proc/{pid}")).exists(), "process {pid} is left behind");
         }
-        assert!(TcpStream::connect(self.engine.proxy_addr()).await.is_err(), "the proxy still listens");
+        // A child that another test is starting has a copy of every socket until it is another program.
+        let refused = async {
+            while TcpStream::connect(self.engine.proxy_addr()).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, refused).await.expect("the proxy listens no more");
     }
 }
 

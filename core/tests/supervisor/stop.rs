@@ -92,6 +92,29 @@ async fn the_stop_is_done_in_its_order() {
     assert_eq!(watched.change().await, failed("drain command", HookProblem::TimedOut { timeout }));
 }
 
+/// C-72: the stop command is told the group, though its leader has gone meanwhile.
+#[tokio::test]
+async fn a_stop_command_knows_the_group_of_a_leader_that_has_gone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let stop = StopSpec {
+        with: StopWith::Run("echo $ROLLBRIDGE_PID > group; kill -KILL -$ROLLBRIDGE_PID".into()),
+        kill_after: KillAfter::Grace(DEADLINE),
+        hooks: Hooks {
+            quiet: Some("kill -USR1 $ROLLBRIDGE_PID; until [ -e gone ]; do sleep 0.01; done".into()),
+            drain: None,
+        },
+        drain_timeout: Duration::ZERO,
+    };
+    let line = "trap 'touch gone; exit 0' USR1; sleep 1000 & echo up; wait";
+    let spec = RunSpec { cwd: directory.path().into(), stop, ..no_restart(line) };
+    let (watched, leader) = Watched::started(spec).await;
+    printed(&watched.supervisor.output(), 1).await;
+    let report = within(watched.supervisor.stop()).await;
+    assert_eq!((report.exit, report.killed, report.survivors), (Some(Exit::Code(0)), false, 0));
+    let group = fs::read_to_string(directory.path().join("group")).expect("the stop command ran");
+    assert_eq!(group.trim_end(), leader.to_string());
+}
+
 #[tokio::test]
 async fn a_stop_during_a_start_and_a_start_during_a_stop() {
     let supervisor = Supervisor::new(no_restart("exec sleep 1000"));

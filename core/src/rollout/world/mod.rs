@@ -290,6 +290,12 @@ impl World {
         }
     }
 
+    /// Whether open requests are given time before everything stops.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shutdown.is_none() && self.leaving.is_some()
+    }
+
     /// Whether everything has ended, and nobody waits to be told.
     #[must_use]
     pub fn is_over(&self) -> bool {

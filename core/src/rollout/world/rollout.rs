@@ -114,13 +114,17 @@ impl Rollout {
 impl World {
     pub(super) fn begin_deploy(&mut self, op: OpId, request: DeployRequest) -> Result<(), Refusal> {
         self.check_live_changes(request.application.as_deref())?;
+        self.record_deploy_started(&request);
+        self.begin_rollout(op, Verb::Deploy, request);
+        Ok(())
+    }
+
+    fn record_deploy_started(&mut self, request: &DeployRequest) {
         self.record(Event::DeployStarted {
             release: request.release.clone(),
             path: request.path.clone().into(),
             revision: request.revision.clone(),
         });
-        self.begin_rollout(op, Verb::Deploy, request);
-        Ok(())
     }
 
     pub(super) fn begin_rollback(
@@ -137,10 +141,10 @@ impl World {
             revision: Some(target.revision.clone()),
             application,
         };
-        self.record(Event::RollbackStarted {
-            release: request.release.clone(),
-            path: request.path.clone().into(),
-        });
+        let (release, path) = (request.release.clone(), request.path.clone().into());
+        self.record(Event::RollbackStarted { release, path });
+        // What follows is a deploy (compat C-136), and is told as one.
+        self.record_deploy_started(&request);
         self.begin_rollout(op, Verb::Rollback, request);
         Ok(())
     }

@@ -81,12 +81,21 @@ async fn until_the_end(engine: &Engine, mut serving: Serving, signals: &mut Sign
         Some(ControlEnd::ShutDown | ControlEnd::Closed) => or_now(engine.shutdown(), signals).await,
         None => {
             serving.close();
+            drained(engine, signals).await;
             let ending = async {
-                engine.drain_then_shutdown().await;
+                engine.shutdown().await;
                 serving.ended().await;
             };
             or_now(ending, signals).await;
         }
+    }
+}
+
+/// A signal lets open requests finish, within their budget; another one does not wait for them any longer.
+async fn drained(engine: &Engine, signals: &mut Signals) {
+    tokio::select! {
+        _ = engine.drain_then_shutdown() => {}
+        signal = signals.next() => if !engine.is_draining() { end_now(signal) },
     }
 }
 

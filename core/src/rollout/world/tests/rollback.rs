@@ -44,7 +44,7 @@ fn a_rollback_waits_for_the_target_when_it_needs_its_port() {
     let rolled = stage.events[events..].iter().map(|event| event.message().into_owned());
     let rolled: Vec<_> =
         rolled.filter(|message| message.starts_with("release") || message.contains("ing")).collect();
-    assert_eq!(rolled[..2], ["rollback starting", "release drained"]);
+    assert_eq!(rolled[..3], ["rollback starting", "deploy starting", "release drained"]);
 }
 
 /// It waits for its target only, and says what is missing when that did not help.
