@@ -37,6 +37,10 @@
 //! | requests that are open when a drain ends | lose their process | are cut, counted and told |
 //! | a connection to the process | one per request | kept for the next request |
 //! | two leases at the same time | may get the same port | never do |
+//! | a service that has given up | stays down, deploy after deploy | is started by the next deploy |
+//! | a rollback to a release that still drains | cuts its requests | starts beside it; waits for it only when no port is free |
+//! | a restart of what cannot be started | says that it was restarted | says what failed, and restarts the others |
+//! | a restart of a handoff service | refused | done |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
 //! | `command` | a shell line | a shell line, or a list that no shell sees |
 //! | release ids | any text | a safe alphabet, so that a branch name is never a shell command |
