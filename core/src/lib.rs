@@ -71,9 +71,8 @@
 //!
 //! # What is absent
 //!
-//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. No state file, so a program that
-//! is killed leaves its processes running and forgets them; no supervision of memory; no reload of the config while it
-//! runs. Known config for what is absent is refused, never ignored; a key that nobody knows is warned about.
+//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. A key that nobody knows is
+//! warned about.
 
 // floor 0: words
 mod event;
@@ -111,7 +110,8 @@ pub use config::{
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, control_presence,
+    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, TakeoverError, control_presence,
+    take_over,
 };
 pub use engine::{
     Check, ChildStatus, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed,
@@ -142,6 +142,6 @@ pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit,
 pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};
 pub use spec::*;
 pub use step::{Step, Undo};
-pub use supervisor::{Output, ProcessReport, START_VARIABLE, StartError, Supervisor};
+pub use supervisor::{Listens, MARK_VARIABLE, Output, ProcessReport, START_VARIABLE, StartError, Supervisor};
 pub use template::{MissingValue, render};
 pub use time::{Epoch, Instant, WallTime};

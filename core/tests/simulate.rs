@@ -109,6 +109,8 @@ fn every_kind_of_act_and_fault_is_played() {
         "LeavesGrandchild",
         "Unkillable",
         "ExitsOnceAsked",
+        "PortStolen",
+        "Leaks",
     ] {
         assert!(seen.contains(kind), "no play has {kind}");
     }
@@ -124,6 +126,27 @@ fn every_kind_of_act_and_fault_is_played() {
     ] {
         assert!(seen.contains(act), "no play has {act}");
     }
+}
+
+/// Compat C-79: it is stopped when it exceeds its limit, and started again, over and over.
+#[test]
+fn a_process_that_leaks_is_restarted_for_its_memory() {
+    let fault = Fault { process: ProcessName::Worker, kind: FaultKind::Leaks };
+    let play = Simulation::play(&deploys(&[None, Some(fault), None]));
+    assert!(play.violation.is_none(), "{play}");
+    let told = |what: &str| play.story.iter().filter(|line| line.contains(what)).count();
+    assert!(told("MemoryWarning") >= 2, "{play}");
+    assert!(told("MemoryLimitExceeded") >= 2, "two replicas:\n{play}");
+    assert!(told("reason: Memory") >= 2, "{play}");
+}
+
+/// Traffic never goes to a release for which another process answers.
+#[test]
+fn an_answer_of_somebody_else_is_no_reason_to_switch() {
+    let fault = Fault { process: ProcessName::Web, kind: FaultKind::PortStolen };
+    let play = Simulation::play(&deploys(&[None, Some(fault)]));
+    assert!(play.violation.is_none(), "{play}");
+    assert!(play.story.iter().any(|line| line.contains("answer 2: Undone")), "{play}");
 }
 
 fn deploys(faults: &[Option<Fault>]) -> Script {

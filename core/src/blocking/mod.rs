@@ -33,7 +33,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::engine::{
-    self, DeployError, Deployed, EngineStartError, Release, RestartError, ShutdownReport, Status, StopError,
+    self, DeployError, Deployed, EngineStartError, Release, RestartError, RestoreError, ShutdownReport,
+    Status, StopError,
 };
 use crate::event::{Batch, StampedEvent};
 use crate::id::{InstanceId, ReleaseId, Seq};
@@ -149,6 +150,24 @@ impl Engine {
         let engine = self.engine.clone();
         let report = self.threads.run(async move { engine.shutdown().await });
         report.unwrap_or(ShutdownReport { survivors: 0 })
+    }
+
+    /// Begins to write down what runs, if the application has a state file; returns when that was done once, or failed. See
+    /// [`Engine::keep_state`](crate::Engine::keep_state).
+    pub fn keep_state(&self) {
+        let engine = self.engine.clone();
+        let _threads_have_ended = self.threads.run(async move { engine.keep_state().await });
+    }
+
+    /// Brings back the release that was active when an earlier program was killed, and returns when it serves; `None` when
+    /// there was none. See [`Engine::restore`](crate::Engine::restore).
+    ///
+    /// # Errors
+    /// [`RestoreError`].
+    pub fn restore(&self) -> Result<Option<Deployed>, RestoreError> {
+        let engine = self.engine.clone();
+        let restored = self.threads.run(async move { engine.restore().await });
+        restored.unwrap_or(Err(RestoreError::Deploy(DeployError::Ended)))
     }
 
     /// How everything is, right now. Never waits.

@@ -1,6 +1,7 @@
 //! The side that asks.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,8 +10,9 @@ use nix::unistd::Uid;
 use serde_json::{Map, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::OwnedWriteHalf;
 
+use super::descriptors::Receiver;
 use super::errno;
 use super::lines::{LineReader, Next};
 use crate::id::Pid;
@@ -64,7 +66,7 @@ pub struct ControlClient {
 
 #[derive(Debug)]
 struct Wire {
-    answers: LineReader<OwnedReadHalf>,
+    answers: LineReader<Receiver>,
     questions: OwnedWriteHalf,
 }
 
@@ -165,7 +167,7 @@ impl ControlClient {
         let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let server = pid.and_then(|pid| u32::try_from(pid).ok()).and_then(Pid::new);
         let (read, questions) = stream.into_split();
-        let answers = LineReader::new(read, REPLY_BYTES_MAX, None);
+        let answers = LineReader::new(Receiver::new(read), REPLY_BYTES_MAX, None);
         Self { path: path.to_owned(), server, wire: Some(Wire { answers, questions }) }
     }
 
@@ -194,14 +196,24 @@ impl ControlClient {
         request: &Value,
         timeout: Duration,
     ) -> Result<Map<String, Value>, ControlError> {
+        self.request_with_descriptors(request, timeout).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`ControlClient::request`], with the descriptors that come with the answer.
+    pub(super) async fn request_with_descriptors(
+        &mut self,
+        request: &Value,
+        timeout: Duration,
+    ) -> Result<(Map<String, Value>, Vec<OwnedFd>), ControlError> {
         let mut wire = self.wire.take().ok_or(ControlError::Closed)?;
         let answer = tokio::time::timeout(timeout, wire.ask(request)).await;
         let line = answer.map_err(|_| ControlError::TimedOut(timeout))??;
         let answer = read_answer(&line);
+        let descriptors = wire.answers.reader().take_descriptors();
         if !matches!(answer, Err(ControlError::NotAnAnswer(_))) {
             self.wire = Some(wire);
         }
-        answer
+        answer.map(|answer| (answer, descriptors))
     }
 }
 

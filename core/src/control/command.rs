@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::id::Seq;
+use crate::id::{Attestation, Seq};
 
 /// One request of a control connection.
 ///
@@ -50,6 +50,13 @@ pub enum ControlCommand {
     Events(EventsQuery),
     /// End everything (C-182).
     Shutdown,
+    /// Somebody else has taken over: finish what was begun, and end (C-165, C-183).
+    RetireOwner {
+        /// What the other one says of itself.
+        attestation: Attestation,
+        /// Whether the other one takes the listening sockets with the answer. Ours; not in the contract.
+        handover: bool,
+    },
 }
 
 /// Which events, and whether to wait for them.
@@ -98,6 +105,12 @@ pub enum InvalidCommand {
     /// A deploy of nothing.
     #[error("releasePath is required")]
     ReleasePathRequired,
+    /// A retirement that nobody attests.
+    #[error("attestation is required")]
+    AttestationRequired,
+    /// An attestation that is spelled otherwise.
+    #[error("Owner retirement attestation must use the canonical sha256:<64 lowercase hex> format")]
+    NotCanonical,
     /// A field that should be text is not.
     #[error("Expected string value")]
     NotAString,
@@ -119,7 +132,11 @@ impl InvalidCommand {
         match self {
             Self::Incomplete | Self::NotJson(_) => "invalid_json",
             Self::NotAnObject | Self::Unknown(_) => "unknown_command",
-            Self::ReleasePathRequired | Self::NotAString | Self::NotACount(_) => "invalid_field",
+            Self::ReleasePathRequired
+            | Self::AttestationRequired
+            | Self::NotCanonical
+            | Self::NotAString
+            | Self::NotACount(_) => "invalid_field",
             Self::TooLong { .. } => "line_too_long",
         }
     }
@@ -152,6 +169,7 @@ impl ControlCommand {
             Self::Restart { .. } => "restart",
             Self::Events(_) => "events",
             Self::Shutdown => "shutdown",
+            Self::RetireOwner { .. } => "retire-owner",
         }
     }
 }
@@ -172,6 +190,7 @@ fn from_fields(fields: &Map<String, Value>) -> Result<ControlCommand, InvalidCom
         }),
         Some("events") => events(fields).map(ControlCommand::Events),
         Some("shutdown") => Ok(ControlCommand::Shutdown),
+        Some("retire-owner") => retire_owner(fields),
         _ => Err(InvalidCommand::Unknown(echo(fields.get("command")))),
     }
 }
@@ -182,6 +201,15 @@ fn deploy(fields: &Map<String, Value>) -> Result<ControlCommand, InvalidCommand>
         release_path: release_path.ok_or(InvalidCommand::ReleasePathRequired)?.to_owned(),
         release_id: text(fields, "releaseId")?.filter(|id| !id.is_empty()),
         revision: text(fields, "revision")?.filter(|revision| !revision.is_empty()),
+    })
+}
+
+fn retire_owner(fields: &Map<String, Value>) -> Result<ControlCommand, InvalidCommand> {
+    let attestation = fields.get("attestation").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let attestation = attestation.ok_or(InvalidCommand::AttestationRequired)?;
+    Ok(ControlCommand::RetireOwner {
+        attestation: Attestation::new(attestation).ok_or(InvalidCommand::NotCanonical)?,
+        handover: fields.get("handover") == Some(&Value::Bool(true)),
     })
 }
 
@@ -278,6 +306,32 @@ mod tests {
         let expected =
             ControlCommand::Deploy { release_path: "/r".to_owned(), release_id: None, revision: None };
         assert_eq!(deploy, expected);
+    }
+
+    /// C-165, C-183.
+    #[test]
+    fn a_retirement_needs_an_attestation_in_its_only_spelling() {
+        for missing in ["", r#","attestation":null"#, r#","attestation":"""#, r#","attestation":7"#] {
+            assert_eq!(
+                refused(&format!(r#"{{"command":"retire-owner"{missing}}}"#)),
+                "attestation is required"
+            );
+        }
+        let hex = "c".repeat(64);
+        for odd in ["x", "sha256:", &hex, &format!("sha256:{}", hex.to_uppercase()), &format!("SHA256:{hex}")]
+        {
+            assert_eq!(
+                refused(&format!(r#"{{"command":"retire-owner","attestation":"{odd}"}}"#)),
+                "Owner retirement attestation must use the canonical sha256:<64 lowercase hex> format"
+            );
+        }
+        let attestation = Attestation::new(format!("sha256:{hex}")).expect("it is well spelled");
+        for (more, handover) in [("", false), (r#","handover":true"#, true), (r#","handover":"yes""#, false)]
+        {
+            let line = format!(r#"{{"command":"retire-owner","attestation":"sha256:{hex}"{more}}}"#);
+            let expected = ControlCommand::RetireOwner { attestation: attestation.clone(), handover };
+            assert_eq!(parsed(&line), expected);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::{JoinError, JoinSet};
 
 use super::command::{ControlCommand, InvalidCommand};
+use super::descriptors;
 use super::errno;
-use super::gate::{ConnectionId, Gate};
+use super::gate::{ConnectionId, Gate, LastAnswer};
 use super::lines::{LineReader, Next};
 use super::reply::ControlReply;
 use super::server::{ControlLimits, ControlNote, ServeControl};
@@ -34,7 +36,14 @@ pub(super) struct Connection<S> {
 /// An answer that is ready.
 struct Answer {
     reply: ControlReply,
+    descriptors: Vec<OwnedFd>,
     is_last: bool,
+}
+
+impl Answer {
+    fn of(reply: ControlReply) -> Self {
+        Self { reply, descriptors: Vec::new(), is_last: false }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +97,14 @@ impl<S: ServeControl> Connection<S> {
                 Turn::Leave => return Ok(()),
                 Turn::Read(next) => self.take(next?),
                 Turn::Ended(Some(Ok(Some(answer)))) => {
-                    self.write(&answer.reply).await?;
+                    self.write(&answer).await?;
                     if answer.is_last {
                         return Ok(());
                     }
                 }
-                // The server went away before it had an answer to `shutdown`.
+                // The server went away before it had an answer to its last command.
                 Turn::Ended(Some(Ok(None))) => return Ok(()),
-                Turn::Ended(Some(Err(_panicked))) => self.write(&broken_command()).await?,
+                Turn::Ended(Some(Err(_panicked))) => self.write(&Answer::of(broken_command())).await?,
                 Turn::Ended(None) if self.reading == Reading::Refused => return self.linger().await,
                 Turn::Ended(None) => return Ok(()),
             }
@@ -118,7 +127,9 @@ impl<S: ServeControl> Connection<S> {
     fn take(&mut self, next: Next) {
         match next {
             Next::Line(line) => match ControlCommand::parse(&line) {
-                Ok(ControlCommand::Shutdown) => self.begin_shutdown(),
+                Ok(last @ (ControlCommand::Shutdown | ControlCommand::RetireOwner { .. })) => {
+                    self.begin_last(last);
+                }
                 Ok(command) => self.begin(command),
                 Err(refusal) => self.refuse(&refusal),
             },
@@ -137,17 +148,17 @@ impl<S: ServeControl> Connection<S> {
             if let Some(error) = reply.error() {
                 serve.note(ControlNote::CommandFailed { error });
             }
-            Some(Answer { reply, is_last: false })
+            Some(Answer::of(reply))
         });
     }
 
-    /// The server carries the shutdown out: it must not end with the connection that asked for it.
-    fn begin_shutdown(&mut self) {
+    /// The server carries it out: it must not end with the connection that asked for it.
+    fn begin_last(&mut self, command: ControlCommand) {
         self.reading = Reading::Over;
-        let answered = self.gate.close_for_shutdown(self.id);
+        let answered = self.gate.close_for(self.id, command);
         self.answer_when(async move {
-            let reply = answered?.await.ok()?;
-            Some(Answer { reply, is_last: true })
+            let LastAnswer { reply, descriptors } = answered?.await.ok()?;
+            Some(Answer { reply, descriptors, is_last: true })
         });
     }
 
@@ -155,7 +166,7 @@ impl<S: ServeControl> Connection<S> {
         let error = refusal.to_string();
         self.serve.note(ControlNote::CommandFailed { error: &error });
         let reply = ControlReply::failure(refusal.code(), error);
-        self.answer_when(std::future::ready(Some(Answer { reply, is_last: false })));
+        self.answer_when(std::future::ready(Some(Answer::of(reply))));
     }
 
     fn answer_when(&mut self, answer: impl Future<Output = Option<Answer>> + Send + 'static) {
@@ -163,9 +174,16 @@ impl<S: ServeControl> Connection<S> {
     }
 
     /// A client that does not read its answers is dropped: answers must not pile up here.
-    async fn write(&mut self, reply: &ControlReply) -> io::Result<()> {
-        let line = reply.to_line();
-        let written = tokio::time::timeout(self.limits.write_timeout, self.out.write_all(&line)).await;
+    async fn write(&mut self, answer: &Answer) -> io::Result<()> {
+        let line = answer.reply.to_line();
+        let writing = async {
+            let sent = match answer.descriptors.as_slice() {
+                [] => 0,
+                descriptors => descriptors::send(self.out.as_ref(), &line, descriptors).await?,
+            };
+            self.out.write_all(&line[sent..]).await
+        };
+        let written = tokio::time::timeout(self.limits.write_timeout, writing).await;
         written.unwrap_or_else(|_| Err(io::Error::from_raw_os_error(nix::libc::ETIMEDOUT)))
     }
 

@@ -1,5 +1,6 @@
 //! The engine behind the socket. Nothing else in `control/` knows it.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -28,7 +29,17 @@ impl ServeControl for Engine {
             ControlCommand::Events(query) if query.is_extended() => new_events(self, query).await,
             ControlCommand::Events(query) => events(&self.recent_events(query.limit)),
             ControlCommand::Shutdown => shut_down(self.shutdown().await),
+            ControlCommand::RetireOwner { attestation, handover } => {
+                match self.retire(attestation, handover).await {
+                    Ok(()) => ControlReply::success(&json!({ "message": "owner retired" })),
+                    Err(error) => ControlReply::failure(error.code(), error.to_string()),
+                }
+            }
         }
+    }
+
+    fn hand_over(&self) -> Option<OwnedFd> {
+        self.take_listener().map(OwnedFd::from)
     }
 
     fn note(&self, note: ControlNote<'_>) {

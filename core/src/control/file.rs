@@ -54,6 +54,11 @@ impl SocketFile {
         self.remove_once()
     }
 
+    /// Somebody else looks after the file from now on.
+    pub(super) fn leave(mut self) {
+        self.identity = None;
+    }
+
     fn remove_once(&mut self) -> io::Result<()> {
         let Some(identity) = self.identity.take() else { return Ok(()) };
         match self.path.symlink_metadata() {

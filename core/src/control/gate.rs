@@ -1,19 +1,43 @@
 //! Who may still be answered while the door closes (compat C-146, C-182).
 
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::command::ControlCommand;
 use super::reply::ControlReply;
 
 /// Shared by the server and its connections.
 #[derive(Debug)]
 pub(super) struct Gate {
     phase: watch::Sender<Phase>,
-    /// Where the answer to `shutdown` goes.
-    answer: Mutex<Option<oneshot::Sender<ControlReply>>>,
+    /// The last command, and where its answer goes.
+    last: Mutex<Option<Last>>,
     /// Somebody waits to be let in: an idle connection may go.
     room_wanted: Notify,
+}
+
+/// The last command of a server.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) command: ControlCommand,
+    answer: oneshot::Sender<LastAnswer>,
+}
+
+/// The last thing that a server says.
+#[derive(Debug)]
+pub(super) struct LastAnswer {
+    pub(super) reply: ControlReply,
+    /// What goes with it.
+    pub(super) descriptors: Vec<OwnedFd>,
+}
+
+impl Last {
+    /// Whether the one who asked is still there to be answered.
+    pub(super) fn answer(self, reply: ControlReply, descriptors: Vec<OwnedFd>) -> bool {
+        self.answer.send(LastAnswer { reply, descriptors }).is_ok()
+    }
 }
 
 /// One connection of a server, counted from 0.
@@ -24,13 +48,13 @@ pub(super) struct ConnectionId(pub(super) u64);
 pub(super) enum Phase {
     /// Connections are accepted, commands are carried out.
     Open,
-    /// Everybody leaves, but one: the connection that asked for the shutdown waits for its answer.
+    /// Everybody leaves, but one: the connection that gave the last command waits for its answer.
     Closing { answering: Option<ConnectionId> },
 }
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self { phase: watch::Sender::new(Phase::Open), answer: Mutex::new(None), room_wanted: Notify::new() }
+        Self { phase: watch::Sender::new(Phase::Open), last: Mutex::new(None), room_wanted: Notify::new() }
     }
 
     /// Closes without an answer for anybody. Does nothing when it is closing already.
@@ -38,11 +62,17 @@ impl Gate {
         self.leave_open(Phase::Closing { answering: None });
     }
 
-    /// Closes for everybody but `id`, who gets the answer. `None` when it is closing already.
-    pub(super) fn close_for_shutdown(&self, id: ConnectionId) -> Option<oneshot::Receiver<ControlReply>> {
+    /// Closes for everybody but `id`, who gets the answer to this command. `None` when it is closing already.
+    pub(super) fn close_for(
+        &self,
+        id: ConnectionId,
+        command: ControlCommand,
+    ) -> Option<oneshot::Receiver<LastAnswer>> {
         let (answer, answered) = oneshot::channel();
+        // Whoever sees the phase finds the command.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.leave_open(Phase::Closing { answering: Some(id) }).then(|| {
-            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+            *last = Some(Last { command, answer });
             answered
         })
     }
@@ -91,11 +121,8 @@ impl Gate {
         self.room_wanted.notified().await;
     }
 
-    /// Hands the answer to the connection that asked for the shutdown; it may be gone by now.
-    pub(super) fn answer(&self, reply: ControlReply) {
-        let waiting = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waiting) = waiting {
-            let _ = waiting.send(reply);
-        }
+    /// The command that closed the gate.
+    pub(super) fn take_last(&self) -> Option<Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

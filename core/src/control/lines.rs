@@ -44,6 +44,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         Self { reader, buffer: BytesMut::new(), scanned: 0, begun: None, bytes_max, time_max }
     }
 
+    /// What is read from.
+    pub(super) fn reader(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
     /// Whether nothing of a further line is here.
     pub(super) fn is_between_lines(&self) -> bool {
         self.buffer.is_empty()

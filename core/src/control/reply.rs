@@ -55,6 +55,15 @@ impl ControlReply {
         }
     }
 
+    /// Adds a field to a success.
+    #[must_use]
+    pub(super) fn with_field(mut self, key: &str, value: Value) -> Self {
+        if let Self::Success(fields) = &mut self {
+            fields.insert(key.to_owned(), value);
+        }
+        self
+    }
+
     /// The text of a failure.
     #[must_use]
     pub fn error(&self) -> Option<&str> {

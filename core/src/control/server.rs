@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::bind_error::ControlBindError;
 use super::command::ControlCommand;
 use super::connection::Connection;
+use super::ending::Ending;
 use super::errno;
 use super::file::SocketFile;
 use super::gate::{ConnectionId, Gate};
@@ -30,12 +32,19 @@ pub trait ServeControl: Send + Sync + 'static {
     /// Carries `command` out. Many are under way at once.
     ///
     /// [`ControlCommand::Shutdown`] comes at most once, when the socket is gone and every other connection is closed;
-    /// its answer is the last thing the server says.
+    /// its answer is the last thing the server says. So it is with [`ControlCommand::RetireOwner`], but that the socket is
+    /// still there if it is handed over.
     ///
     /// # Cancel safety
     /// The future is dropped when its connection is, so what must go on has to go on by itself (compat C-124). That
-    /// of `Shutdown` is only dropped with the [`Serving`].
+    /// of these two is only dropped with the [`Serving`].
     fn handle(&self, command: ControlCommand) -> impl Future<Output = ControlReply> + Send;
+
+    /// What is handed over beside the control socket. Asked once, after a [`ControlCommand::RetireOwner`] with `handover`
+    /// was carried out; its name in the answer is `proxy`.
+    fn hand_over(&self) -> Option<OwnedFd> {
+        None
+    }
 
     /// Something worth remembering happened on the socket. Must not block.
     fn note(&self, note: ControlNote<'_>) {
@@ -122,8 +131,26 @@ impl ControlServer {
     /// # Cancel safety
     /// Dropping the future leaves no socket of ours behind.
     pub async fn bind(spec: &ControlSpec) -> Result<Self, ControlBindError> {
-        let (listener, file) = socket::bind(spec).await?;
-        Ok(Self { listener, file, limits: ControlLimits::default(), is_private: spec.mode.is_none() })
+        Ok(Self::over(socket::bind(spec).await?, spec))
+    }
+
+    /// Goes on with a socket that another server of the same path has handed over, see [`take_over`](crate::take_over):
+    /// whoever has connected meanwhile is served. Permissions and owner become those of `spec`.
+    ///
+    /// # Errors
+    /// [`ControlBindError`]; the socket is closed then, and its file stays.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with IO.
+    pub fn adopt(
+        spec: &ControlSpec,
+        listener: std::os::unix::net::UnixListener,
+    ) -> Result<Self, ControlBindError> {
+        Ok(Self::over(socket::adopt(spec, listener)?, spec))
+    }
+
+    fn over((listener, file): (UnixListener, SocketFile), spec: &ControlSpec) -> Self {
+        Self { listener, file, limits: ControlLimits::default(), is_private: spec.mode.is_none() }
     }
 
     /// Takes as much as `limits` say. A limit of zero counts as one.
@@ -162,17 +189,15 @@ impl ControlServer {
             answering = gate.closing() => answering,
             never = self.accept_all(&serve, &gate, &mut connections) => match never {},
         };
-        drop(self.listener);
-        let removed = self.file.remove();
-        let stay = usize::from(answering.is_some());
-        while connections.len() > stay {
-            connections.join_next().await;
-        }
-        if answering.is_some() {
-            gate.answer(shut_down(serve.as_ref(), removed).await);
-        }
+        let Self { listener, file, .. } = self;
+        let ending = Ending { listener, file, serve: serve.as_ref(), connections: &mut connections };
+        let end = match gate.take_last().filter(|_| answering.is_some()) {
+            None => ending.close(),
+            Some(last) if last.command == ControlCommand::Shutdown => ending.shut_down(last).await,
+            Some(last) => ending.retire(last).await,
+        };
         while connections.join_next().await.is_some() {}
-        if answering.is_some() { ControlEnd::ShutDown } else { ControlEnd::Closed }
+        end
     }
 
     async fn accept_all<S: ServeControl>(
@@ -235,18 +260,6 @@ async fn place(places: &Arc<Semaphore>, gate: &Gate) -> OwnedSemaphorePermit {
     place
 }
 
-async fn shut_down(serve: &impl ServeControl, removed: io::Result<()>) -> ControlReply {
-    let reply = serve.handle(ControlCommand::Shutdown).await;
-    let reply = match removed {
-        Ok(()) => reply,
-        Err(error) => reply.with_problem(format!("control socket unlink failed: {error}")),
-    };
-    if let Some(error) = reply.error() {
-        serve.note(ControlNote::CommandFailed { error });
-    }
-    reply
-}
-
 /// A control server at work. Dropping it closes every connection and removes the socket.
 #[derive(Debug)]
 pub struct Serving {
@@ -260,6 +273,8 @@ pub struct Serving {
 pub enum ControlEnd {
     /// A client asked for it: [`ControlCommand::Shutdown`] was carried out and answered.
     ShutDown,
+    /// A client has taken over: [`ControlCommand::RetireOwner`] was answered, and what was begun goes on.
+    Retired,
     /// [`Serving::close`] was called.
     Closed,
 }

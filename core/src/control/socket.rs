@@ -8,12 +8,13 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
+use nix::sys::socket::{AddressFamily, Backlog, GetSockOpt, SockFlag, SockType, UnixAddr, sockopt};
 use nix::sys::stat::{FchmodatFlags, Mode};
 use nix::unistd::{Gid, Uid};
 use tokio::net::UnixListener;
@@ -54,6 +55,26 @@ pub(super) async fn bind(spec: &ControlSpec) -> Result<(UnixListener, SocketFile
     }
     drop(lock);
     Err(system(&spec.path, Errno::EADDRINUSE))
+}
+
+/// Goes on with a listening socket whose file is at the path of `spec`.
+pub(super) fn adopt(
+    spec: &ControlSpec,
+    listener: StdListener,
+) -> Result<(UnixListener, SocketFile), ControlBindError> {
+    let path = spec.path.as_path();
+    let refused = |error: io::Error| system(path, errno_of(&error));
+    let rights = Rights::of(spec)?;
+    let listens = sockopt::AcceptConn.get(&listener).map_err(|error| system(path, error))?;
+    let is_there = listener.local_addr().map_err(refused)?.as_pathname() == Some(path);
+    if !listens || !is_there {
+        return Err(system(path, Errno::ENOTSOCK));
+    }
+    give(path, &rights)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    // Listening anew makes us the one whom clients see at the other end (`SO_PEERCRED`).
+    let listener = listening(listener.into()).map_err(refused)?;
+    Ok((listener, SocketFile::at(path)))
 }
 
 /// Who may connect.

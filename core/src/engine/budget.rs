@@ -16,7 +16,7 @@ pub fn longest_stop(application: &Application) -> Option<Duration> {
 }
 
 /// How long a daemon of `application` may take to end after a signal: open requests finish
-/// ([`Engine::drain`](crate::Engine::drain), `proxy.drainTimeoutMs`), then every process stops ([`longest_stop`]), then the
+/// ([`Engine::drain_then_shutdown`](crate::Engine::drain_then_shutdown), `proxy.drainTimeoutMs`), then every process stops ([`longest_stop`]), then the
 /// proxy closes. `None`: there is no bound.
 ///
 /// ```

@@ -91,6 +91,10 @@ impl Conductor {
 
     /// Before anybody hears that it is over: a new daemon may start at once (compat C-147).
     async fn end_journal(&self) {
+        if self.world.ending() == Some(crate::rollout::Ending::Retired) {
+            let _nothing_can_fail = self.shared.journal.end(Ending::HandedOver).await;
+            return;
+        }
         let is_clean = |(_, answer): &(OpId, Answer)| matches!(answer, Answer::ShutDown { survivors: 0 });
         let ending = if self.farewells.iter().all(is_clean) { Ending::Clean } else { Ending::WithSurvivors };
         if let Err(error) = self.shared.journal.end(ending).await {

@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Bootstrap;
 use crate::event::{Event, StampedEvent};
-use crate::id::{Attestation, InstanceId, OpId, ReleaseId, Seq};
+use crate::id::{Attestation, InstanceId, OpId, Pid, ReleaseId, Seq};
 use crate::port::PortAllocator;
 use crate::proxy::{BindError, DrainingProxy, ProxyOptions};
 use crate::rollout::{Answer, Command, DeployRequest, Ending, RestartSelection, RollbackTo, World};
@@ -104,6 +104,14 @@ pub struct EngineOptions {
     pub listens_later: bool,
 }
 
+impl EngineOptions {
+    /// For an engine that takes over, see [`take_over`](crate::take_over).
+    #[must_use]
+    pub fn taking_over(self) -> Self {
+        Self { listens_later: true, ..self }
+    }
+}
+
 /// What handles and the conductor both see.
 #[derive(Debug)]
 struct Shared {
@@ -117,12 +125,12 @@ struct Shared {
     ops: AtomicU64,
     reload: OnceLock<Reload>,
     runtime: OnceLock<RuntimeIdentity>,
-    /// Of the shutdown, once it is over.
-    survivors: OnceLock<u32>,
     calendar: Calendar,
     journal: Journal,
     /// The release that is being brought back; every operation but a shutdown waits for that.
     restoring: watch::Sender<Option<ReleaseId>>,
+    /// Of the shutdown, once it is over.
+    survivors: OnceLock<u32>,
 }
 
 impl Shared {
@@ -174,7 +182,7 @@ impl Engine {
         let EngineOptions { bootstrap, listens_later } = options;
         let application: Application = application.into();
         let events = EventHub::default();
-        let journal = Journal::open(&application, &events).await;
+        let journal = Journal::open(&application, &events, listens_later).await;
         let failed = events.clone();
         let options = ProxyOptions {
             trusted_fronts: application.proxy.trusted_fronts.clone(),
@@ -200,14 +208,19 @@ impl Engine {
             ops: AtomicU64::new(0),
             reload: OnceLock::new(),
             runtime: OnceLock::new(),
-            survivors: OnceLock::new(),
             calendar: Calendar::default(),
             journal,
             restoring: watch::Sender::new(None),
+            survivors: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
         Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
         Ok(Self { shared, commands })
+    }
+
+    /// From now on the state file may be ours although its last writer, this one, still lives: it writes no more.
+    pub(crate) fn follows(&self, predecessor: Pid) {
+        self.shared.journal.follows(predecessor);
     }
 
     /// Listens on the proxy's address, for an engine that was started without it.
@@ -335,21 +348,13 @@ impl Engine {
         Journal::begin(&self.shared).await;
     }
 
-    /// Writes nothing any more, and leaves the state file as it is: another engine takes over (compat C-165).
-    ///
-    /// # Cancel safety
-    /// It goes on when the future is dropped; but then it is not known when the last write is over.
-    pub async fn hand_over_state(&self) {
-        let _nothing_can_fail = self.shared.journal.end(journal::Ending::HandedOver).await;
-    }
-
     /// As [`Engine::shutdown`], but lets nobody new in and gives requests and tunnels `proxy.drainTimeoutMs` to end before
     /// the processes are stopped. A [`Engine::shutdown`] meanwhile stops them at once.
     ///
     /// # Cancel safety
     /// The shutdown goes on when the future is dropped.
     pub async fn drain_then_shutdown(&self) -> ShutdownReport {
-        match self.ask(Command::DrainThenShutdown).await {
+        match self.ask_now(Command::DrainThenShutdown).await {
             Some(Answer::ShutDown { survivors }) => ShutdownReport { survivors },
             _ => ShutdownReport { survivors: 0 },
         }
@@ -362,22 +367,29 @@ impl Engine {
     /// `proxy.drainTimeoutMs`, then the processes with their normal stop, services last. The engine [ends](Self::ended)
     /// when nothing is left.
     ///
-    /// With `handover` the proxy's listening socket is returned, with everybody who has connected and waits in it, for
-    /// [`Engine::listen_on`] of the other one. Dropping it loses them.
+    /// With `handover` the proxy's listening socket is kept for [`Engine::take_listener`], with everybody who has connected
+    /// and waits in it; without, they are served once, and it is closed.
     ///
     /// # Errors
     /// [`RetireError`] when the engine is on its way out already.
     ///
     /// # Cancel safety
-    /// The retirement goes on when the future is dropped; a socket that was to be handed over is closed with the engine.
-    pub async fn retire(
-        &self,
-        attestation: Attestation,
-        handover: bool,
-    ) -> Result<Option<TcpListener>, RetireError> {
-        Retired::from_answer(self.ask(Command::RetireOwner { attestation, handover }).await)?;
-        self.hand_over_state().await;
-        Ok(self.shared.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take())
+    /// The retirement goes on when the future is dropped.
+    pub async fn retire(&self, attestation: Attestation, handover: bool) -> Result<(), RetireError> {
+        let answer = self.ask_now(Command::RetireOwner { attestation, handover }).await;
+        let retired = Retired::from_answer(answer).map(drop);
+        if retired.is_ok() {
+            // Nothing is written any more when the other one hears of it.
+            let _nothing_can_fail = self.shared.journal.end(journal::Ending::HandedOver).await;
+        }
+        retired
+    }
+
+    /// The listening socket that a retired engine has left for the next one's [`Engine::listen_on`], once. It is closed
+    /// with the engine when nobody takes it.
+    #[must_use = "dropping it loses whoever has connected"]
+    pub fn take_listener(&self) -> Option<TcpListener> {
+        self.shared.handed_over.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits until the engine has ended: after a shutdown, or when everything is gone after a retirement.
@@ -393,6 +405,13 @@ impl Engine {
     #[must_use]
     pub fn ending(&self) -> Option<Ending> {
         self.shared.published.load().ending()
+    }
+
+    /// Whether it ends, and still gives open requests time ([`Engine::drain_then_shutdown`], [`Engine::retire`]). Then a
+    /// [`Engine::shutdown`] makes it faster; later it does not.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shared.published.load().is_draining()
     }
 
     /// How everything is, right now. Never waits.

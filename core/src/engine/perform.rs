@@ -16,7 +16,7 @@ use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
 use crate::spec::{HealthSpec, PortRange, RunSpec};
-use crate::supervisor::{MARK_VARIABLE, MemoryUse, Output, Supervisor};
+use crate::supervisor::{Listens, MARK_VARIABLE, MemoryUse, Output, Supervisor};
 
 /// What a hand has to say.
 pub(super) enum News {
@@ -48,6 +48,9 @@ pub(super) struct Performer {
 
 /// How many of its last lines go with the exit of a process.
 const TAIL_LINES: usize = 20;
+
+/// How long it may take to find out who listens; then whoever answered is believed.
+const LISTENER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Performer {
     pub(super) fn new(
@@ -195,7 +198,11 @@ impl Performer {
 
     fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {
         let url = format!("http://{}:{port}{}", bracketed(host), health.path);
-        let checker = HealthChecker::new(HttpProbe::get(url), HealthSchedule::from(health));
+        let mut checker = HealthChecker::new(HttpProbe::get(url), HealthSchedule::from(health));
+        if let Some(supervisor) = self.supervisors.get(&key).cloned() {
+            let host: Arc<str> = host.into();
+            checker = checker.only_if(move || is_its_own(supervisor.clone(), Arc::clone(&host), port));
+        }
         let tell = self.tell.clone();
         let task = tokio::spawn(async move {
             let result = checker.wait_ready().await.map(drop);
@@ -275,6 +282,16 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
     }
 }
 
+/// An answer counts only if the candidate gave it, not another one that has its port. What cannot be seen is believed.
+async fn is_its_own(supervisor: Supervisor, host: Arc<str>, port: u16) -> Result<(), String> {
+    match tokio::time::timeout(LISTENER_TIMEOUT, supervisor.listens_on(&host, port)).await {
+        Ok(Listens::No { holder, command }) => {
+            Err(format!("port {port} is held by another process, pid {holder} ({command})"))
+        }
+        Ok(Listens::Yes | Listens::Unknown) | Err(_) => Ok(()),
+    }
+}
+
 /// An IPv6 address stands in brackets in a URL (RFC 3986 §3.2.2).
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
@@ -285,13 +302,17 @@ mod tests {
     use super::*;
     use crate::proxy::ProxyOptions;
 
+    fn performer(proxy: DrainingProxy, tell: mpsc::UnboundedSender<News>) -> Performer {
+        let ports = PortAllocator::new("127.0.0.1");
+        Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None)
+    }
+
     /// Every deploy that failed after the switch left a handle of the old release behind.
     #[tokio::test]
     async fn what_is_drained_already_is_not_kept() {
         let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
         let (tell, _news) = mpsc::unbounded_channel();
-        let ports = PortAllocator::new("127.0.0.1");
-        let mut performer = Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None);
+        let mut performer = performer(proxy, tell);
         for generation in 0..20 {
             performer.perform(Action::Switch(Some((Generation(generation % 2), "127.0.0.1".to_owned(), 1))));
         }
@@ -304,8 +325,7 @@ mod tests {
     async fn a_probe_that_ended_leaves_nothing() {
         let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
         let (tell, mut news) = mpsc::unbounded_channel();
-        let ports = PortAllocator::new("127.0.0.1");
-        let mut performer = Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None);
+        let mut performer = performer(proxy, tell);
         let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
         let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
         performer.perform(Action::Probe { key, host, port: 1, health });

@@ -211,6 +211,7 @@ pub(super) struct Published {
     active: Option<ReleaseId>,
     busy: Option<String>,
     ending: Option<Ending>,
+    is_draining: bool,
     releases: Vec<(Release, Vec<Shown>)>,
     starting: Vec<(Release, Vec<Shown>)>,
     services: Vec<(ProcessId, Shown)>,
@@ -244,6 +245,7 @@ impl Published {
             releases: listed(world).into_iter().map(with_processes).collect(),
             starting: starting.map(with_processes).collect(),
             ending: world.ending(),
+            is_draining: world.is_draining(),
             services: world.services().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             singletons: world.singletons().filter_map(|(id, key)| Some((id.clone(), shown(key)?))).collect(),
             displaced: displaced(world)
@@ -254,6 +256,10 @@ impl Published {
 
     pub(super) fn ending(&self) -> Option<Ending> {
         self.ending
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// The configuration in force.

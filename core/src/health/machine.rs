@@ -20,16 +20,25 @@ pub use outcome::{HealthReason, Ready};
 pub use schedule::HealthSchedule;
 
 /// What one probe found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeOutcome {
     /// The head of an answer, with this status.
     Status(u16),
     /// No answer: refused, reset, closed too early, or not HTTP.
     Failed,
+    /// The answer was good, but it does not count, for this reason.
+    Rejected(String),
+}
+
+impl ProbeOutcome {
+    /// Any 2xx (compat C-81).
+    pub(crate) fn is_good(&self) -> bool {
+        matches!(self, Self::Status(200..=299))
+    }
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The probe under way ended.
     ProbeEnded(ProbeOutcome),
@@ -93,7 +102,7 @@ impl Machine {
     pub(crate) fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match (self.state, event) {
             (State::Waiting { until }, Event::TimeUp) if now >= until => self.probe_or_give_up(now),
-            (State::Probing { .. }, Event::ProbeEnded(ProbeOutcome::Status(200..=299))) => {
+            (State::Probing { .. }, Event::ProbeEnded(outcome)) if outcome.is_good() => {
                 self.done(Ok(Ready { attempts: self.attempts, took: now - self.began }))
             }
             (State::Probing { .. }, Event::ProbeEnded(ProbeOutcome::Status(status))) => {
@@ -101,6 +110,9 @@ impl Machine {
             }
             (State::Probing { .. }, Event::ProbeEnded(ProbeOutcome::Failed)) => {
                 self.wait(HealthReason::FetchFailed, now)
+            }
+            (State::Probing { .. }, Event::ProbeEnded(ProbeOutcome::Rejected(why))) => {
+                self.wait(HealthReason::Rejected { why }, now)
             }
             (State::Probing { since, until }, Event::TimeUp) if now >= until => {
                 self.wait(HealthReason::NoAnswer { within: until - since }, now)
@@ -112,7 +124,7 @@ impl Machine {
 
     fn probe_or_give_up(&mut self, now: Instant) -> Vec<Action> {
         if now >= self.deadline {
-            return self.done(Err(self.reason));
+            return self.done(Err(self.reason.clone()));
         }
         let timeout = self.schedule.probe_timeout.min(self.deadline - now);
         self.attempts += 1;
@@ -124,7 +136,7 @@ impl Machine {
     fn wait(&mut self, reason: HealthReason, now: Instant) -> Vec<Action> {
         self.reason = reason;
         if now >= self.deadline {
-            return self.done(Err(reason));
+            return self.done(Err(self.reason.clone()));
         }
         self.state = State::Waiting { until: (now + self.schedule.interval).min(self.deadline) };
         Vec::new()
@@ -210,6 +222,20 @@ mod tests {
         let patient = HealthSchedule { probe_timeout: MS(5_000), ..schedule() };
         let (result, end) = play(patient, |_| None);
         assert_eq!((result, end), (Err(HealthReason::NoAnswer { within: MS(1_000) }), 1_100));
+    }
+
+    /// The answer of another process on the same port is none.
+    #[test]
+    fn an_answer_that_does_not_count_is_asked_for_again() {
+        let rejected = || ProbeOutcome::Rejected("somebody else".to_owned());
+        let until_third = |attempt| {
+            let outcome = if attempt < 3 { rejected() } else { ProbeOutcome::Status(200) };
+            Some((10, outcome))
+        };
+        let (result, end) = play(schedule(), until_third);
+        assert_eq!((result, end), (Ok(Ready { attempts: 3, took: MS(730) }), 730));
+        let (result, end) = play(schedule(), |_| Some((10, rejected())));
+        assert_eq!((result, end), (Err(HealthReason::Rejected { why: "somebody else".to_owned() }), 1_100));
     }
 
     /// C-83.

@@ -6,13 +6,15 @@
 pub(crate) mod machine;
 mod probe;
 
+use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
 
-use machine::{Action, Event, Machine};
+use machine::{Action, Event, Machine, ProbeOutcome};
 pub use machine::{HealthReason, HealthSchedule, Ready};
 pub use probe::HttpProbe;
 
@@ -47,13 +49,38 @@ pub use probe::HttpProbe;
 pub struct HealthChecker {
     probe: HttpProbe,
     schedule: HealthSchedule,
+    condition: Option<Condition>,
+}
+
+/// What must be true as well, for an answer to count.
+#[derive(Clone)]
+struct Condition(Arc<dyn Fn() -> Checked + Send + Sync>);
+
+type Checked = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condition")
+    }
 }
 
 impl HealthChecker {
     /// A checker that has not asked yet.
     #[must_use]
     pub fn new(probe: HttpProbe, schedule: HealthSchedule) -> Self {
-        Self { probe, schedule }
+        Self { probe, schedule, condition: None }
+    }
+
+    /// A good answer counts only if `condition` says so, too; else the probe has failed for the reason that it gives.
+    /// It is asked after each good answer, in what is left of that probe's time.
+    #[must_use]
+    pub fn only_if<C, R>(mut self, condition: C) -> Self
+    where
+        C: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.condition = Some(Condition(Arc::new(move || Box::pin(condition()))));
+        self
     }
 
     /// Asks until the answer is 2xx, or the time is over. Needs a tokio runtime with IO and time.
@@ -88,9 +115,20 @@ impl HealthChecker {
     }
 
     async fn ask(&self, machine: &Machine) -> Event {
-        let probe = async { Event::ProbeEnded(self.probe.ask().await) };
+        let probe = async { Event::ProbeEnded(self.outcome().await) };
         let (probe, time_up) = (pin!(probe), pin!(wait(machine)));
         tokio::select! { biased; event = probe => event, event = time_up => event }
+    }
+
+    async fn outcome(&self) -> ProbeOutcome {
+        let outcome = self.probe.ask().await;
+        match &self.condition {
+            Some(Condition(check)) if outcome.is_good() => match check().await {
+                Ok(()) => outcome,
+                Err(why) => ProbeOutcome::Rejected(why),
+            },
+            _ => outcome,
+        }
     }
 }
 

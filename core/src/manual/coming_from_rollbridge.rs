@@ -2,13 +2,14 @@
 //!
 //! # What stays
 //!
-//! - **The config**, key by key: the same spelling, the same defaults, the same issues with the same fixes. As JSON; the
-//!   daemon of the examples reads TOML as well.
+//! - **The config**, key by key: the same spelling, the same defaults, the same issues with the same fixes. A
+//!   `rollbridge.js` works as it is, with imports, functions and `process.env`; it is read again before each deploy. See
+//!   [configs](super::configs).
 //! - **Placeholders and the environment.** `ROLLBRIDGE_PORT` and its siblings are there, beside `ROLLCORE_PORT`.
 //! - **The control socket**, by default at the same path (`/tmp/rollbridge-<application>.sock`), with the same lines of
 //!   JSON, and the shape of `status`.
 //! - **The commands** `daemon`, `deploy`, `rollback`, `ensure-daemon`, `status`, `stop`, `restart`, `shutdown`, `validate`,
-//!   `logs` and `events`, of a binary that is called `rollcore`.
+//!   `doctor`, `logs`, `events`, `predeploy-cleanup`, `recover` and `completion`, of a binary that is called `rollcore`.
 //! - **The order of a deploy**, step by step, and its answer, which does not wait for the drain.
 //! - **The messages** of events and errors that scripts look for. Some still say "Rollbridge" for that reason. There are
 //!   more of them, such as `rollout step`.
@@ -42,18 +43,31 @@
 //! | a restart of what cannot be started | says that it was restarted | says what failed, and restarts the others |
 //! | a restart of a handoff service | refused | done |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
+//! | SIGTERM | stops at once, requests under way fail | no new connections, `proxy.drainTimeoutMs` for those that are open, then the stop |
+//! | `legacyTakeover.screens: ["shop"]` | ends `shop-staging`, too | ends `shop` |
+//! | a daemon in the background | copies a whole package | copies one file; the shape of `daemonRuntime` is the same |
+//! | a file at the socket's path | `doctor` finds nothing | `doctor` names it |
+//! | service files | are yours to write | `rollcore unit systemd` and `rollcore unit launchd` print them |
+//! | completion | bash and zsh | bash, zsh and fish, with what each option is for |
 //! | `command` | a shell line | a shell line, or a list that no shell sees |
+//! | a config that loops or never answers | the daemon hangs with it | stopped after 10 s, and only its deploy fails |
+//! | a file that the config imports changes | seen by the next daemon | seen by the next deploy |
+//! | what the config set in `process.env` once | stays, also when the config no longer sets it | is what the config says now |
+//! | an error in the config | a stack | its message and its place |
+//! | ids and application names | any text | no control characters, for they stand in file names and log lines |
+//! | a daemon that was killed | the next one serves 503 until somebody deploys | the next one brings the release back; `restoreOnStart: false` does not |
+//! | whose a pid in the state file is | whoever has it now | pid and start time, never a zombie, and never from before a boot |
+//! | processes of a deploy under way | unknown to `status` and `recover` | in both (`starting`), and found even if the daemon is killed as they are spawned |
+//! | a state file of somebody else, or a link | believed, followed | neither |
 //! | release ids | any text | a safe alphabet, so that a branch name is never a shell command |
 //!
 //! # What is not supported yet
 //!
-//! - `doctor` and `completion`.
 //! - The events `release startup failed` and `release startup process status`. The error of the deploy and the event
 //!   `deploy failed` carry the exit and the last lines of the process instead.
-//! - A config in JavaScript.
 //!
 //! # Moving
 //!
-//! Print the config as JSON with the `node` that has it, and let `rollcore validate` tell what is wrong with it. The two
+//! Let `rollcore validate` tell what is wrong with your `rollbridge.js`, with `node` on the PATH of the daemon. The two
 //! daemons use the same socket and the same proxy port, so the old one has to be shut down before the new one starts: that
 //! one time, connections are refused for a moment.

@@ -6,7 +6,8 @@
 //! that have to come first have been run. rollcore never writes into it. It is named by an id, which may be a commit, a
 //! tag or a time (see [`ReleaseId`](crate::ReleaseId) for the alphabet).
 //!
-//! A **config** says which processes a release consists of. It is JSON (the daemon of the examples reads TOML as well):
+//! A **config** says which processes a release consists of. It is JSON (the daemon of the examples [reads
+//! more](super::configs)):
 //!
 //! ```
 //! use rollcore::Config;

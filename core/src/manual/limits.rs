@@ -67,6 +67,18 @@
 //!
 //! A shutdown takes as long as its slowest stop, which for `"gracefulStopMs": "indefinite"` has no limit.
 //!
+//! # The state file
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | between two writes when nothing happens | 5 s | |
+//! | between two writes when much happens | 20 ms | what happens in between is in the later one |
+//! | the file | 16 MiB | when written, the oldest events are left out; when found, it is not read: `state file ignored` |
+//! | earlier daemons whose processes are still there | 16 | the processes of older ones are known by what was written only |
+//! | the environment of a process that is searched for its daemon | 2 MiB | the rest is not searched |
+//! | an orphan that is stopped | `proxy.forceStopTimeoutMs`, then SIGKILL and 500 ms | it is reported as not stopped |
+//! | looks for orphans that came while others were stopped | 3 | they are reported as not stopped |
+//!
 //! # The control socket
 //!
 //! | limit | default | then |
@@ -80,6 +92,33 @@
 //! | [`EVENTS_WAIT_MAX`](crate::EVENTS_WAIT_MAX) | 30 s | a longer wait is cut to it |
 //! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |
 //! | [`PROBE_TIMEOUT`](crate::PROBE_TIMEOUT) | 1 s | a socket that does not answer by then counts as somebody's |
+//!
+//! # Beside the deploys
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `legacyTakeover.forceStopTimeoutMs` | as `proxy.forceStopTimeoutMs` | SIGKILL to what ran before |
+//! | after that SIGKILL | 5 s | who is left is named, and the deploy is refused |
+//! | `screen -X quit` | 5 s | it is killed; its processes are stopped one by one |
+//! | a daemon that `predeploy-cleanup` has shut down | 30 s to give up its socket | an error |
+//! | `--daemon-start-timeout-ms` | 10 s | an error, with the last lines of the daemon's log |
+//! | others who prepare the copy of the program | 30 s | an error |
+//! | a copy of the program that nobody runs | a day since it was prepared | it is removed |
+//! | `TimeoutStopSec`, `ExitTimeOut` of a service file | [`longest_shutdown`](crate::longest_shutdown) and 15 s | the service manager kills what is left |
+//!
+//! # A config that is a program
+//!
+//! Of the daemon, see [configs](super::configs).
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `EVALUATION_TIMEOUT`, one evaluation | 10 s | it is killed with all that it started, and the config is refused |
+//! | `CONFIG_BYTES_MAX`, the file, and all text in the result | 16 MiB | it is refused |
+//! | `VALUES_MAX`, values in the result | 1 000 000 | it is refused |
+//! | `DEPTH_MAX`, levels | 100; 127 in JSON, 80 in TOML | what is deeper means nothing; as text, it is refused |
+//! | `MEMORY_BYTES_MAX`, of Lua | 256 MiB | it fails |
+//! | `SAID_BYTES_MAX`, what it prints | 64 KiB | the rest is dropped, and it says so |
+//! | `MESSAGE_CHARS_MAX`, of what it throws | 4000 characters | the rest is dropped |
 //!
 //! # In numbers
 //!

@@ -250,12 +250,6 @@ impl DrainingProxy {
         }
     }
 
-    /// Ends it at once: connections are cut, and the threads end on their own shortly after.
-    pub(crate) fn end(&self) {
-        drop(lock(&self.listener).take());
-        self.shared.enter(Phase::Ending);
-    }
-
     async fn all_left(&self, threads: &mut [WorkerThread]) {
         if self.shared.is_leaving()
             && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(threads)).await.is_err()
@@ -264,6 +258,12 @@ impl DrainingProxy {
             self.shared.clients.close();
         }
         all_ended(threads).await;
+    }
+
+    /// Ends it at once: connections are cut, and the threads end on their own shortly after.
+    pub(crate) fn end(&self) {
+        drop(lock(&self.listener).take());
+        self.shared.enter(Phase::Ending);
     }
 }
 

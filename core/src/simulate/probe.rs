@@ -47,7 +47,13 @@ impl Simulation {
         let Some((pid, group)) = group.map(|(pid, group)| (*pid, group.clone())) else { return };
         let Some(answers_after) = group.behaviour.answers_after else { return };
         let is_up = group.leader_lives && self.now >= group.started_at + answers_after;
-        let outcome = if is_up { ProbeOutcome::Status(200) } else { ProbeOutcome::Failed };
+        let outcome = match is_up {
+            _ if group.behaviour.is_impersonated => {
+                ProbeOutcome::Rejected("somebody else answers".to_owned())
+            }
+            true => ProbeOutcome::Status(200),
+            false => ProbeOutcome::Failed,
+        };
         let moment = Duration::from_millis(1);
         self.agenda.push(self.now + moment, Happening::ProbeEnds(key, outcome));
         if let Some(after) = group.behaviour.exits_once_asked.filter(|_| is_up) {

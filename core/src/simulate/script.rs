@@ -43,12 +43,12 @@ pub enum What {
     Restart,
     /// Somebody shuts down.
     Shutdown,
-    /// Somebody edits the config.
-    Edit(Edit),
     /// Somebody shuts down, and gives requests time to end.
     DrainThenShutdown,
     /// Somebody else takes over.
     RetireOwner,
+    /// Somebody edits the config.
+    Edit(Edit),
     /// Every instance of this process ends unasked.
     Crash(ProcessName),
     /// Requests and tunnels arrive.
@@ -92,6 +92,8 @@ pub enum FaultKind {
     Unkillable,
     /// It exits just after it answered a health check.
     ExitsOnceAsked,
+    /// Somebody else listens at its port, and answers for it.
+    PortStolen,
     /// It holds more and more memory, until it is restarted for it.
     Leaks,
 }
@@ -237,6 +239,7 @@ fn fault(dice: &mut impl FnMut(u32) -> u32) -> Option<Fault> {
         6 => FaultKind::LeavesGrandchild,
         7 => FaultKind::Unkillable,
         9 => FaultKind::Leaks,
+        10 => FaultKind::PortStolen,
         8 => return Some(Fault { process: ProcessName::Web, kind: FaultKind::ExitsOnceAsked }),
         _ => return None,
     };
@@ -264,9 +267,9 @@ impl fmt::Display for What {
             Self::Stop => f.write_str("somebody stops the active release"),
             Self::Restart => f.write_str("somebody restarts everything"),
             Self::Shutdown => f.write_str("somebody shuts down"),
-            Self::Edit(edit) => write!(f, "somebody edits {edit}"),
             Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
             Self::RetireOwner => f.write_str("somebody else takes over"),
+            Self::Edit(edit) => write!(f, "somebody edits {edit}"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {
                 let what = if *tunnels { "tunnels" } else { "requests" };

@@ -53,6 +53,8 @@ pub(super) struct Behaviour {
     pub(super) leaves_grandchild: bool,
     /// How long after it answered a health check it exits.
     pub(super) exits_once_asked: Option<Duration>,
+    /// Whether it is somebody else who answers at its port.
+    pub(super) is_impersonated: bool,
     /// How much memory it holds more with every second, in bytes.
     pub(super) leaks_per_second: u64,
 }
@@ -68,6 +70,7 @@ impl Behaviour {
             dies_within: Duration::from_millis(1),
             leaves_grandchild: false,
             exits_once_asked: None,
+            is_impersonated: false,
             leaks_per_second: 0,
         };
         match fault.filter(|fault| fault.process.as_str() == process) {
@@ -87,6 +90,7 @@ impl Behaviour {
             }
             FaultKind::PortTaken => self,
             FaultKind::ExitsOnceAsked => Self { exits_once_asked: Some(ms(chance % 5)), ..self },
+            FaultKind::PortStolen => Self { is_impersonated: true, ..self },
             FaultKind::Leaks => Self { leaks_per_second: 20_000_000 + chance * 200_000, ..self },
             FaultKind::IgnoresStop => Self { stops_within: None, ..self },
             FaultKind::LeavesGrandchild => Self { leaves_grandchild: true, ..self },

@@ -28,12 +28,17 @@ pub struct Application {
     pub environment: BTreeMap<String, Option<String>>,
 }
 
-/// Where what runs is written down (compat C-201).
+/// Where what runs is written down (compat C-201), so that nothing is lost when the program is killed.
+///
+/// Written by an engine from [`Engine::keep_state`](crate::Engine::keep_state) on, and read by the next one and by
+/// [`Recovery`](crate::Recovery). Put it where nobody else may write: it says what is stopped and what is run. One that is
+/// a link, belongs to another user, or may be written by everybody is not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSpec {
     /// The file; `statePath` in the config.
     pub path: PathBuf,
-    /// Whether a daemon that starts after another one was killed brings back the release that was active. Default yes.
+    /// Whether [`Engine::restore`](crate::Engine::restore) brings back the release that was active when an earlier daemon was
+    /// killed. Default yes: otherwise requests get 503 until somebody deploys.
     pub restore_on_start: bool,
 }
 

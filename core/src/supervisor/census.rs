@@ -68,11 +68,24 @@ impl Census {
     }
 }
 
+impl Seen {
+    /// Whether it carries the mark of one of these hosts.
+    pub(super) fn is_of(&self, hosts: &[String]) -> bool {
+        self.mark.as_ref().is_some_and(|mark| hosts.contains(&mark.host))
+    }
+}
+
 #[cfg(test)]
 impl Seen {
     /// A living process, for tests.
     pub(crate) fn made_up(group: u32, session: u32, start_time: u64) -> Self {
         Self { stat: Stat { parent: 1, group, session, start_time, alive: true }, mark: None }
+    }
+
+    /// It was started by this one.
+    pub(crate) fn child_of(mut self, parent: u32) -> Self {
+        self.stat.parent = parent;
+        self
     }
 
     /// It has ended, and nobody has reaped it.

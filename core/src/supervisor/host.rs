@@ -6,7 +6,9 @@ use std::fs;
 use super::identity::Stat;
 
 /// The environment variable that every process of an engine carries: whose it is.
-pub(crate) const MARK_VARIABLE: &str = "ROLLCORE_DAEMON";
+///
+/// A program that starts another engine, which is to outlive it, removes the variable.
+pub const MARK_VARIABLE: &str = "ROLLCORE_DAEMON";
 
 /// A running program, and the boot of the machine that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -324,7 +324,7 @@ impl Machine {
             (S::Starting { reason, stop_asked }, E::Quiet) => self.quiet_when_spawned(reason, stop_asked),
             (S::Running { pid, ready, .. }, E::Quiet) => self.quiet_running(pid, ready, now),
             // One quiet is enough, and a stop goes further than a quiet.
-            (S::Stopping { .. }, E::Quiet) => Vec::new(),
+            (S::Stopping { .. }, E::Quiet) => self.quiet_stopping(),
             (S::Starting { reason, .. }, E::Stop) => self.stop_when_spawned(reason),
             // What does not run takes no work.
             (S::Stopped | S::Failed | S::Backoff { .. }, E::Quiet | E::Stop) => self.stop_what_is_left(now),

@@ -2,9 +2,10 @@
 //!
 //! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
 //! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs`
-//! that a start leaves), `memory.rs` of what they hold in memory, `pipes.rs` and `output.rs` of what is printed, `hook.rs`
-//! runs lifecycle commands. `host.rs`, `census.rs` and `orphan.rs` find the processes of a program that is gone, `table.rs`
-//! those of everybody. Nothing here knows releases, ports, health checks or traffic.
+//! that a start leaves), `memory.rs` of what they hold in memory, `listener.rs` of where they listen, by their
+//! `sockets.rs`, `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
+//! `census.rs` and `orphan.rs` find the processes of a program that is gone, `table.rs` those of everybody. Nothing here
+//! knows releases, ports, health checks or traffic.
 
 mod census;
 mod child;
@@ -14,6 +15,7 @@ mod hook;
 mod host;
 mod identity;
 mod kin;
+mod listener;
 pub(crate) mod machine;
 mod mark;
 mod memory;
@@ -21,6 +23,7 @@ mod orphan;
 mod output;
 mod pipes;
 mod running;
+mod sockets;
 mod spawn;
 mod table;
 mod task;
@@ -38,7 +41,9 @@ pub(crate) use census::Census;
 #[cfg(test)]
 pub(crate) use census::Seen;
 pub(crate) use hook::run_to_end;
-pub(crate) use host::{Host, MARK_VARIABLE};
+pub(crate) use host::Host;
+pub use host::MARK_VARIABLE;
+pub use listener::Listens;
 pub use machine::ProcessReport;
 pub use mark::START_VARIABLE;
 pub(crate) use memory::MemoryUse;
@@ -279,6 +284,20 @@ impl Supervisor {
     #[must_use]
     pub fn output(&self) -> Output {
         self.output.clone()
+    }
+
+    /// Whether it is the process itself, or something it started, that listens at `host` and `port`. Whoever answers there
+    /// otherwise says nothing about this process.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn listens_on(&self, host: &str, port: u16) -> Listens {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Members(answer));
+        let Ok(Some(group)) = answered.await else { return Listens::Unknown };
+        let host = host.to_owned();
+        let look = tokio::task::spawn_blocking(move || listener::look(&group, &host, port));
+        look.await.unwrap_or(Listens::Unknown)
     }
 
     /// What the process and everything it started hold in memory, as it was seen last. `None` when it is not running or

@@ -5,6 +5,7 @@
 //! but that cannot be seen from outside: so at each look somebody must be there who was there at the last one, or who
 //! carries a mark of the host that started it.
 
+use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
 use nix::sys::signal::killpg;
@@ -13,7 +14,8 @@ use crate::exit::Signal;
 use crate::id::Pid;
 
 use super::census::{Census, Seen};
-use super::identity::{Identity, Presence, Stat};
+use super::identity::Stat;
+use super::kin::{self, Root, Table};
 use super::spawn;
 
 /// The group and session of a process whose supervisor is gone.
@@ -23,25 +25,8 @@ pub(crate) struct Stray {
     number: Pid,
     /// Whether it is certainly ours. Otherwise its session is left alone: only its group, if it leads one, is meant.
     is_proven: bool,
-    /// Who was there at the last look. Never empty.
-    known: Vec<Member>,
-}
-
-/// A process that was seen to be part of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Member {
-    pid: u32,
-    start_time: u64,
-}
-
-impl Member {
-    fn of(pid: u32, seen: &Seen) -> Self {
-        Self { pid, start_time: seen.stat.start_time }
-    }
-
-    fn is_alive(self) -> bool {
-        Stat::of(self.pid).is_some_and(|stat| stat.alive && stat.start_time == self.start_time)
-    }
+    /// Who was there at the last look, by pid, with the time that process started. Never empty.
+    known: BTreeMap<u32, u64>,
 }
 
 impl Stray {
@@ -63,13 +48,14 @@ impl Stray {
         }
         let is_proven = is_proven && start_time.is_some();
         let number = if is_proven { Pid::new(seen.stat.session)? } else { pid };
-        Some(Self { number, is_proven, known: vec![Member::of(pid.get(), seen)] }.with_the_others(census))
+        let known = BTreeMap::from([(pid.get(), seen.stat.start_time)]);
+        Some(Self { number, is_proven, known }.with_the_others(census))
     }
 
     /// What is left in the session with this number, where `pid` carries a mark of its host.
     pub(crate) fn marked(pid: u32, session: u32, census: &Census) -> Option<Self> {
         let number = Pid::new(session).filter(|number| number.get() > 1)?;
-        let known = vec![Member::of(pid, census.living(pid)?)];
+        let known = BTreeMap::from([(pid, census.living(pid)?.stat.start_time)]);
         Some(Self { number, is_proven: true, known }.with_the_others(census))
     }
 
@@ -90,27 +76,20 @@ impl Stray {
 
     /// Whom to name: the leader, or else the first who is left. And when that one started.
     pub(crate) fn face(&self) -> (u32, u64) {
-        let leader = self.known.iter().find(|member| member.pid == self.number.get());
-        let face = leader.or(self.known.first()).expect("somebody was there at the last look");
-        (face.pid, face.start_time)
+        let leader = self.known.get_key_value(&self.number.get());
+        let (pid, start_time) =
+            leader.or_else(|| self.known.first_key_value()).expect("somebody was there at the last look");
+        (*pid, *start_time)
+    }
+
+    /// Whether this process is part of it.
+    pub(crate) fn has(&self, pid: u32) -> bool {
+        self.known.contains_key(&pid)
     }
 
     /// Whether anybody is left of it. Who has come meanwhile is part of it from now on.
     pub(crate) fn look(&mut self, census: &Census, hosts: &[String]) -> bool {
-        let members: Vec<(u32, &Seen)> =
-            census.all_living().filter(|(_, seen)| self.contains(&seen.stat)).collect();
-        let is_marked = |seen: &Seen| seen.mark.as_ref().is_some_and(|mark| hosts.contains(&mark.host));
-        let mut ours = members.iter().filter(|(pid, seen)| self.knows(*pid, seen) || is_marked(seen));
-        // A process that is known and in no group of that number (it was written down, nothing else is known of it).
-        let alone = self.known.iter().filter(|member| {
-            census.living(member.pid).is_some_and(|seen| Member::of(member.pid, seen) == **member)
-        });
-        let mut known: Vec<Member> = alone.copied().collect();
-        if ours.next().is_some() {
-            known.extend(members.iter().map(|(pid, seen)| Member::of(*pid, seen)));
-            known.sort_unstable_by_key(|member| member.pid);
-            known.dedup();
-        }
+        let known = if self.is_proven { self.kin(census, hosts) } else { self.group(census) };
         let is_there = !known.is_empty();
         if is_there {
             self.known = known;
@@ -118,47 +97,72 @@ impl Stray {
         is_there
     }
 
-    fn contains(&self, stat: &Stat) -> bool {
-        let number = self.number.get();
-        stat.group == number || (self.is_proven && stat.session == number)
+    /// With whatever descends from it, in its session or not.
+    fn kin(&self, census: &Census, hosts: &[String]) -> BTreeMap<u32, u64> {
+        let is_ours = |(pid, seen): (u32, &Seen)| {
+            let is_near = [seen.stat.group, seen.stat.session].contains(&self.number.get());
+            is_near && (self.knows(pid, &seen.stat) || seen.is_of(hosts))
+        };
+        let root = Root {
+            leader: self.number.get(),
+            is_ours: census.all_living().any(is_ours),
+            since: 0,
+            known: &self.known,
+            looker: std::process::id(),
+        };
+        let table: Table = census.all_living().map(|(pid, seen)| (pid, seen.stat)).collect();
+        let members = kin::members(&table, &root, |_, _| false);
+        members.into_iter().map(|pid| (pid, table[&pid].start_time)).collect()
     }
 
-    fn knows(&self, pid: u32, seen: &Seen) -> bool {
-        self.known.contains(&Member::of(pid, seen))
+    /// Only the group that it leads: it may be anybody's.
+    fn group(&self, census: &Census) -> BTreeMap<u32, u64> {
+        let is_there = census.all_living().any(|(pid, seen)| self.knows(pid, &seen.stat));
+        let is_in_it =
+            |pid: u32, seen: &Seen| seen.stat.group == self.number.get() || self.knows(pid, &seen.stat);
+        let members = census.all_living().filter(|(pid, seen)| is_there && is_in_it(*pid, seen));
+        members.map(|(pid, seen)| (pid, seen.stat.start_time)).collect()
+    }
+
+    fn knows(&self, pid: u32, stat: &Stat) -> bool {
+        self.known.get(&pid) == Some(&stat.start_time)
     }
 
     /// Whether anybody is left who was there at the last look. Cheap: asks for nobody else.
     pub(crate) fn still_has_somebody(&self) -> bool {
-        self.known.iter().any(|member| member.is_alive())
+        self.known.keys().any(|pid| self.still_has(*pid).is_some())
     }
 
-    /// Asks the whole group to end.
+    fn still_has(&self, pid: u32) -> Option<Stat> {
+        Stat::of(pid).filter(|stat| stat.alive && self.knows(pid, stat))
+    }
+
+    /// Asks everybody of it to end.
     pub(crate) fn ask_to_end(&self) {
-        self.signal_group(Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     /// SIGKILL to the group and to everybody who was there at the last look.
     pub(crate) fn kill(&self) {
-        self.signal_group(Signal::KILL);
-        for member in &self.known {
-            // The descriptor pins the process: who is still the same then is who gets the signal.
-            let Some(Ok(pidfd)) = Pid::new(member.pid).map(spawn::pidfd_open) else { continue };
-            if member.is_alive() {
-                let _gone = spawn::pidfd_send_signal(pidfd.as_fd(), Signal::KILL);
-            }
-        }
+        self.signal(Signal::KILL);
     }
 
-    /// Only while somebody of the group is there who was there at the last look: the number means the same group then.
-    fn signal_group(&self, signal: Signal) {
-        let is_in_it = |member: &Member| {
-            Stat::of(member.pid)
-                .is_some_and(|stat| stat.start_time == member.start_time && stat.group == self.number.get())
-        };
-        if self.known.iter().any(is_in_it) {
-            let number = nix::sys::signal::Signal::try_from(signal.as_raw());
-            let _gone_or_not_allowed =
-                number.and_then(|number| killpg(nix::unistd::Pid::from_raw(self.number.as_raw()), number));
+    fn signal(&self, signal: Signal) {
+        let number = self.number.get();
+        let living: Vec<(u32, Stat)> =
+            self.known.keys().filter_map(|pid| Some((*pid, self.still_has(*pid)?))).collect();
+        // While somebody of the group is there who was there at the last look, its number means the same group.
+        if living.iter().any(|(_, stat)| stat.group == number) {
+            let signal = nix::sys::signal::Signal::try_from(signal.as_raw());
+            let group = nix::unistd::Pid::from_raw(self.number.as_raw());
+            let _gone_or_not_allowed = signal.and_then(|signal| killpg(group, signal));
+        }
+        for (pid, _) in living.iter().filter(|(_, stat)| stat.group != number) {
+            // The descriptor pins the process: who is still the same then is who gets the signal.
+            let Some(Ok(pidfd)) = Pid::new(*pid).map(spawn::pidfd_open) else { continue };
+            if self.still_has(*pid).is_some() {
+                let _gone_or_not_allowed = spawn::pidfd_send_signal(pidfd.as_fd(), signal);
+            }
         }
     }
 }
@@ -166,10 +170,8 @@ impl Stray {
 /// When the process that we started with this pid began, as long as it is there: its parent is this program, and its
 /// session its own.
 pub(crate) fn start_time_of_child(pid: u32) -> Option<u64> {
-    let stat = Stat::of(pid)?;
-    let identity = Identity::new(Pid::new(pid)?, &stat);
-    let is_ours = stat.parent == std::process::id() && stat.session == pid;
-    (is_ours && identity.presence() == Presence::There).then_some(stat.start_time)
+    let is_ours = |stat: &Stat| stat.parent == std::process::id() && stat.session == pid;
+    Some(Stat::of(pid).filter(is_ours)?.start_time)
 }
 
 #[cfg(test)]
@@ -245,6 +247,16 @@ mod tests {
         let stray = Stray::marked(41, 40, &census).expect("it is there");
         assert_eq!((stray.number(), stray.face()), (40, (41, 501)));
         assert_eq!(stray.known.len(), 2);
+    }
+
+    /// `setsid` in a process that is still there.
+    #[test]
+    fn who_descends_from_it_is_part_of_it() {
+        let child = Seen::made_up(50, 50, 600).child_of(40);
+        let census = Census::of([(40, Seen::made_up(40, 40, 500)), (50, child.clone())]);
+        let mut stray = Stray::recorded(pid(40), Some(500), true, &census).expect("it is there");
+        assert!(stray.has(50));
+        assert!(stray.look(&Census::of([(50, child.child_of(1))]), &[]), "its parent is gone, and it is not");
     }
 
     /// What is not ours must not be hit with it: a login session, say.

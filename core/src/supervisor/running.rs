@@ -76,6 +76,11 @@ impl Running {
         self.child.pid()
     }
 
+    /// Everything that it started.
+    pub(super) fn group(&self) -> &Group {
+        self.child.group()
+    }
+
     /// Whether the leader has ended and its exit is about to be told.
     pub(super) fn is_ending(&self) -> bool {
         matches!(self.phase, Phase::Ending { .. })

@@ -14,6 +14,7 @@ use crate::time::Instant;
 
 use super::child::{Capture, RawChild};
 use super::command::NotSpawned;
+use super::group::Group;
 use super::hook;
 use super::machine::{Action, Event, HookEnd, Machine, ProcessReport};
 use super::memory::MemoryUse;
@@ -29,6 +30,7 @@ pub(super) enum Request {
     ConfirmReady,
     SetRestarts(bool),
     SetSpec(Box<RunSpec>),
+    Members(oneshot::Sender<Option<Group>>),
     SetStop(Box<StopSpec>),
 }
 
@@ -89,21 +91,29 @@ impl Task {
 
     /// Cancel safe: everything that is awaited here is kept in `self`.
     async fn next_event(&mut self) -> Event {
-        let ending = self.running.as_ref().is_some_and(Running::is_ending);
-        // What has ended cannot become ready any more: the clock waits for the exit to be told.
-        let timeout = if ending { None } else { self.machine.next_timeout() };
-        tokio::select! {
-            biased;
-            request = self.ends.requests.recv(), if !self.abandoned => self.requested(request),
-            spawned = joined(&mut self.spawning) => self.spawned(spawned),
-            end = joined(&mut self.hook) => end.unwrap_or_else(|error| HookEnd::NotStarted(error.to_string())).into(),
-            event = next_of(&mut self.running) => event,
-            () = until(timeout) => Event::TimeUp,
+        loop {
+            let ending = self.running.as_ref().is_some_and(Running::is_ending);
+            // What has ended cannot become ready any more: the clock waits for the exit to be told.
+            let timeout = if ending { None } else { self.machine.next_timeout() };
+            let event = tokio::select! {
+                biased;
+                request = self.ends.requests.recv(), if !self.abandoned => self.requested(request),
+                spawned = joined(&mut self.spawning) => Some(self.spawned(spawned)),
+                end = joined(&mut self.hook) => {
+                    Some(end.unwrap_or_else(|error| HookEnd::NotStarted(error.to_string())).into())
+                }
+                event = next_of(&mut self.running) => Some(event),
+                () = until(timeout) => Some(Event::TimeUp),
+            };
+            if let Some(event) = event {
+                return event;
+            }
         }
     }
 
-    fn requested(&mut self, request: Option<Request>) -> Event {
-        match request {
+    /// `None` for a question: nothing has happened.
+    fn requested(&mut self, request: Option<Request>) -> Option<Event> {
+        let event = match request {
             Some(Request::Start(reason, answer)) => {
                 self.starting.push(answer);
                 Event::Start(reason)
@@ -122,12 +132,17 @@ impl Task {
             Some(Request::ConfirmReady) => Event::ConfirmReady,
             Some(Request::SetRestarts(allowed)) => Event::SetRestarts(allowed),
             Some(Request::SetSpec(spec)) => Event::SetSpec(spec),
+            Some(Request::Members(answer)) => {
+                let _gone = answer.send(self.running.as_ref().map(|running| running.group().clone()));
+                return None;
+            }
             Some(Request::SetStop(stop)) => Event::SetStop(stop),
             None => {
                 self.abandoned = true;
                 Event::Stop
             }
-        }
+        };
+        Some(event)
     }
 
     fn spawned(&mut self, spawned: Result<Spawned, JoinError>) -> Event {

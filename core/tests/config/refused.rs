@@ -75,6 +75,29 @@ fn the_top_of_the_config_is_checked() {
     }
 }
 
+/// Beyond the contract: names stand in file names, in variables and in lines of a log.
+#[test]
+fn names_with_control_characters_are_refused_and_with_anything_else_they_are_not() {
+    for bad in ["a\nb", "a\tb", "\u{1b}[31m", "a\u{7f}", "\u{85}"] {
+        assert_issue(
+            &with_top(&json!({ "application": bad })),
+            "application must not contain control characters",
+            "Remove line breaks and other control characters from application.",
+        );
+        let config = with_worker(&json!({ "id": bad }));
+        assert_issue(
+            &config,
+            "processes[1].id must not contain control characters",
+            "Remove line breaks and other control characters from processes[1].id.",
+        );
+        assert_eq!(issues(&config).len(), 1);
+    }
+    let odd = "Größe 1/2; $(x) {{port}} \"'";
+    let config = super::valid(&with_top(&json!({ "application": odd })));
+    assert_eq!(config.name, odd);
+    assert_eq!(super::valid(&with_worker(&json!({ "id": odd }))).processes[1].id.as_str(), odd);
+}
+
 /// C-19.
 #[test]
 fn a_takeover_is_checked_before_it_is_refused() {

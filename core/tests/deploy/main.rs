@@ -4,6 +4,8 @@ mod app;
 mod end;
 mod ending;
 mod failures;
+mod health;
+mod memory;
 mod operations;
 mod reload;
 mod rollback;

@@ -1,6 +1,6 @@
 //! The application of these tests, and what one wants to know about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -86,6 +86,11 @@ impl Shop {
             }
         };
         tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("never {what}"));
+    }
+
+    /// The directory of every release.
+    pub fn release_path(&self) -> &Path {
+        self.releases.path()
     }
 
     /// What the proxy answers: the status, and the body, which is the id of the release.

@@ -4,6 +4,8 @@
 mod crash;
 mod escapees;
 mod host;
+mod listener;
+mod memory;
 mod output;
 mod start;
 mod stop;

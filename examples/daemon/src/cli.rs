@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Show what happened.
     Events(EventsArgs),
+    /// List or stop the processes that a killed daemon left behind.
+    Recover(RecoverArgs),
     /// Stop what is in the way of a first deploy: an idle daemon, orphans, what ran before.
     PredeployCleanup(CleanupArgs),
     /// Print a service file for systemd or launchd.
@@ -53,6 +55,12 @@ pub(crate) enum Command {
     /// The sample application of the demo.
     #[command(hide = true)]
     SampleApp(demo::SampleArgs),
+    /// Evaluates a config in Lua, for a `rollcore` that needs it.
+    #[command(hide = true)]
+    EvaluateLua {
+        /// The config; absolute.
+        path: PathBuf,
+    },
     /// Puts load on an address.
     #[command(hide = true)]
     Load(demo::LoadArgs),
@@ -61,7 +69,8 @@ pub(crate) enum Command {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArgs {
-    /// The config file [default: rollcore.json or rollcore.toml in this directory].
+    /// The config file [default: rollcore.json, .toml, .lua or .js, or rollbridge.js, in this
+    /// directory].
     #[arg(short, long, value_name = "path")]
     pub(crate) config: Option<PathBuf>,
     /// Ignored, as in the contract.
@@ -80,18 +89,23 @@ pub(crate) struct DaemonArgs {
     pub(crate) bootstrap: BootstrapArgs,
 }
 
-/// Options of the contract that are refused until they are acted on.
+/// A release to begin with. What goes with what is checked by the library, in the words of the contract.
 #[derive(Debug, Args)]
 pub(crate) struct BootstrapArgs {
-    #[arg(long, hide = true, value_name = "path")]
-    pub(crate) release_path: Option<PathBuf>,
-    #[arg(long, hide = true, value_name = "id")]
+    /// Begin with the release in this directory; needs --config, --release-id and --revision.
+    #[arg(long, value_name = "path")]
+    pub(crate) release_path: Option<String>,
+    /// Its name.
+    #[arg(long, value_name = "id")]
     pub(crate) release_id: Option<String>,
-    #[arg(long, hide = true, value_name = "sha")]
+    /// What it was built from.
+    #[arg(long, value_name = "sha")]
     pub(crate) revision: Option<String>,
-    #[arg(long, hide = true, value_name = "digest")]
+    /// What is shown of this daemon in its status, as sha256:<64 hex digits>.
+    #[arg(long, value_name = "digest")]
     pub(crate) boot_attestation: Option<String>,
-    #[arg(long, hide = true)]
+    /// Replace the daemon that is running, once the release is ready; no connection is refused in between.
+    #[arg(long)]
     pub(crate) takeover_owner: bool,
 }
 
@@ -232,6 +246,15 @@ pub(crate) struct CompletionArgs {
     /// Ignored, as in the contract.
     #[arg(hide = true)]
     extra: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Stop them, and clear the state file.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -165,7 +165,7 @@ fn values_that_make_no_sense_are_refused_before_anything_is_read() {
         );
     }
     let said = place.failure(&["daemon", "--release-path", "/srv/v1"]);
-    assert!(said.starts_with("Error: daemon --release-path is not supported yet"), "{said}");
+    assert!(said.starts_with("Error: Daemon bootstrap options --config, "), "{said}");
 }
 
 /// C-244, C-256.

@@ -1,6 +1,7 @@
 //! The daemon as a user runs it: deploys of the sample application, and every command on the way.
 
 mod support;
+mod takeover;
 
 use std::io::Read;
 use std::os::fd::OwnedFd;

@@ -12,6 +12,7 @@ mod leftover;
 mod snapshot;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::event::Event;
+use crate::id::Pid;
 use crate::report::Change;
 use crate::rollout::Input;
 use crate::spec::Application;
@@ -50,6 +52,8 @@ pub(super) struct Journal {
     /// What an earlier daemon had active.
     pub(super) wanted: Option<Wanted>,
     news: Notify,
+    /// Who has left the file to us, and may still live; 0 is nobody.
+    predecessor: AtomicU32,
     writer: Mutex<Option<oneshot::Sender<End>>>,
 }
 
@@ -73,13 +77,16 @@ pub(super) enum Ending {
 
 impl Journal {
     /// Reads what an earlier daemon left, and tells of it (C-207).
-    pub(super) async fn open(application: &Application, events: &EventHub) -> Self {
+    ///
+    /// Of a file that does not say who wrote it nobody can say whether its writer lives; whoever takes over from him does
+    /// not take what he runs for orphans (C-164, C-166).
+    pub(super) async fn open(application: &Application, events: &EventHub, takes_over: bool) -> Self {
         let Some(path) = application.state.as_ref().map(|state| state.path.clone()) else {
             return Self { host: Host::current(), ..Self::default() };
         };
         let found = tokio::task::spawn_blocking({
             let path = path.clone();
-            move || look(&path)
+            move || look(&path, takes_over)
         });
         let found = found.await.unwrap_or_default();
         found.problem.into_iter().for_each(|error| events.record(Event::StateIgnored { error }));
@@ -112,6 +119,11 @@ impl Journal {
         tokio::spawn(Writer::new(Arc::clone(shared), path).run(written, ended));
         // Without the first write there is nothing to wait for.
         let _ = first.await;
+    }
+
+    /// This one writes no more, though it may live on.
+    pub(super) fn follows(&self, predecessor: Pid) {
+        self.predecessor.store(predecessor.get(), Ordering::Relaxed);
     }
 
     /// Something happened that the next daemon has to know.
@@ -160,13 +172,16 @@ struct Found {
 }
 
 /// For the blocking pool.
-fn look(path: &std::path::Path) -> Found {
+fn look(path: &std::path::Path, takes_over: bool) -> Found {
     let text = match file::read(path) {
         Ok(Some(text)) => text,
         Ok(None) => return Found::default(),
         Err(error) => return Found { problem: Some(error.to_string()), ..Found::default() },
     };
     let leftover = Leftover::parse(&text);
+    if takes_over && leftover.host.is_none() {
+        return Found::default();
+    }
     // Another daemon that lives looks after its processes itself. We have none yet.
     let is_me = |host: &Host| host.pid == std::process::id();
     if leftover.host.as_ref().is_some_and(|host| !is_me(host) && host.is_alive()) {
@@ -226,7 +241,7 @@ impl Writer {
     async fn try_write(&self) -> Result<(), String> {
         let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
         let writing = tokio::task::spawn_blocking(move || {
-            check_owner(&path)?;
+            check_owner(&path, &shared.journal)?;
             let text = snapshot(&shared)?;
             file::write(&path, &text).map_err(|error| format!("{}: {error}", path.display()))
         });
@@ -244,7 +259,7 @@ impl Writer {
     async fn clear(&self) -> Result<(), String> {
         let (shared, path) = (Arc::clone(&self.shared), self.path.clone());
         let clearing = tokio::task::spawn_blocking(move || {
-            check_owner(&path)?;
+            check_owner(&path, &shared.journal)?;
             let journal = &shared.journal;
             let orphans = journal.orphans.records();
             let cleared = match orphans.is_empty() {
@@ -261,10 +276,11 @@ impl Writer {
 }
 
 /// Two daemons must not write over each other: who wrote last goes on as long as he lives.
-fn check_owner(path: &std::path::Path) -> Result<(), String> {
+fn check_owner(path: &std::path::Path, journal: &Journal) -> Result<(), String> {
     // What cannot be read is nobody's: it is replaced.
     let Ok(Some(text)) = file::read(path) else { return Ok(()) };
-    let owner = Leftover::parse(&text).host.filter(|host| host.pid != std::process::id() && host.is_alive());
+    let ours = [std::process::id(), journal.predecessor.load(Ordering::Relaxed)];
+    let owner = Leftover::parse(&text).host.filter(|host| !ours.contains(&host.pid) && host.is_alive());
     match owner {
         Some(owner) => Err(format!("{} belongs to the daemon with pid {}", path.display(), owner.pid)),
         None => Ok(()),

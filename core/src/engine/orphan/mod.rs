@@ -62,13 +62,17 @@ pub(super) fn hosts(leftover: &Leftover) -> Vec<String> {
 pub(super) fn find(entries: &[Entry], hosts: &[String], wrote: Wrote, census: &Census) -> Vec<LeftBehind> {
     let mut found: Vec<LeftBehind> = Vec::new();
     for entry in entries {
-        found.extend(recorded(entry, wrote, census).filter(|new| !is_among(&found, new)));
+        let is_among = found.iter().any(|left| left.stray.has(entry.pid.get()));
+        found.extend(recorded(entry, wrote, census).filter(|_| !is_among));
     }
     for (pid, session, mark) in census.marked(hosts) {
+        if found.iter().any(|left| left.stray.has(pid)) {
+            continue;
+        }
         let stray = Stray::marked(pid, session, census);
         let new =
             stray.map(|stray| LeftBehind { id: mark.instance.clone(), release: mark.release.clone(), stray });
-        found.extend(new.filter(|new| !is_among(&found, new)));
+        found.extend(new);
     }
     found
 }
@@ -107,10 +111,6 @@ fn recorded(entry: &Entry, wrote: Wrote, census: &Census) -> Option<LeftBehind> 
     }
     let stray = Stray::recorded(entry.pid, entry.start_time, entry.is_proven, census)?;
     Some(LeftBehind { id: entry.id.clone(), release: entry.release.clone(), stray })
-}
-
-fn is_among(found: &[LeftBehind], new: &LeftBehind) -> bool {
-    found.iter().any(|old| old.stray.number() == new.stray.number())
 }
 
 /// The orphans that an engine knows of.

@@ -198,6 +198,21 @@ fn process_events_read_as_in_the_contract() {
             json!({ "pid": 7 }),
         ),
         (
+            of_worker(ProcessEvent::MemoryWarning { rss_bytes: 9, warn_bytes: 8 }),
+            "memory warning",
+            json!({ "rssBytes": 9, "warnBytes": 8 }),
+        ),
+        (
+            of_worker(ProcessEvent::MemoryLimitExceeded { rss_bytes: 9, limit_bytes: 8 }),
+            "memory limit exceeded",
+            json!({ "limitBytes": 8, "rssBytes": 9 }),
+        ),
+        (
+            of_worker(ProcessEvent::MemoryRestartFailed { error: "boom".to_owned() }),
+            "memory restart failed",
+            json!({ "error": "boom" }),
+        ),
+        (
             of_worker(ProcessEvent::SurvivorsLeft { survivors: 2 }),
             "process survived SIGKILL",
             json!({ "survivors": 2 }),

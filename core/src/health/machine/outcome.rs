@@ -13,7 +13,7 @@ pub struct Ready {
 }
 
 /// Why a process is not ready (compat C-83).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HealthReason {
     /// The last answer had this status.
     Status(u16),
@@ -23,6 +23,11 @@ pub enum HealthReason {
     NoAnswer {
         /// How long it had.
         within: Duration,
+    },
+    /// The last probe had a good answer, which did not count.
+    Rejected {
+        /// Why not.
+        why: String,
     },
     /// There was no time for a single probe.
     NoAttempts,
@@ -36,6 +41,7 @@ impl fmt::Display for HealthReason {
             Self::NoAnswer { within } => {
                 write!(f, "no answer within {} ms", within.as_micros().div_ceil(1_000))
             }
+            Self::Rejected { why } => f.write_str(why),
             Self::NoAttempts => f.write_str("no attempts"),
         }
     }

@@ -156,8 +156,8 @@ impl Instance {
             Change::EndedForMemory(report) => {
                 self.last_exit = report.exit.or(self.last_exit);
                 self.survivors = report.survivors;
-                // The answer to a stop that crossed it is still to come.
-                if !self.is_being_stopped {
+                // The answer to a stop or a quiet that crossed it is still to come.
+                if !self.is_being_stopped && !self.is_quieted {
                     self.state = ProcessState::Stopped { last_exit: self.last_exit };
                 }
             }

@@ -151,9 +151,9 @@ impl World {
         }
         self.operation_told(key, change, tail, now);
         match change {
-            Change::Quieted => self.leaving_told(key, change),
+            Change::Quieted => self.leaving_told(key),
             Change::Stopped(report) => {
-                self.leaving_told(key, change);
+                self.leaving_told(key);
                 self.retirement_stopped(key, now);
                 self.shutdown_stopped(key, *report);
             }
@@ -288,6 +288,12 @@ impl World {
             (Some(shutdown), None) => Some(shutdown.ending()),
             (None, None) => None,
         }
+    }
+
+    /// Whether open requests are given time before everything stops.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.shutdown.is_none() && self.leaving.is_some()
     }
 
     /// Whether everything has ended, and nobody waits to be told.

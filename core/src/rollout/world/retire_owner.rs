@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use crate::event::Event;
 use crate::id::{Attestation, InstanceKey, OpId};
-use crate::report::{Change, DrainReport};
+use crate::report::DrainReport;
 use crate::rollout::command::{Action, Answer, Refusal};
 use crate::spec::ProcessPolicy;
 
@@ -113,9 +113,9 @@ impl World {
         true
     }
 
-    pub(super) fn leaving_told(&mut self, key: InstanceKey, change: &Change) {
+    pub(super) fn leaving_told(&mut self, key: InstanceKey) {
         let Some(Leaving { phase: Phase::Quieting(waiting), .. }) = &mut self.leaving else { return };
-        if matches!(change, Change::Quieted | Change::Stopped(_)) && waiting.remove(&key) {
+        if waiting.remove(&key) {
             self.go_on_leaving();
         }
     }

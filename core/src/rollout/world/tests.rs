@@ -3,6 +3,7 @@
 mod reload;
 mod restart;
 mod retire;
+mod retire_owner;
 mod rollback;
 mod service;
 mod stage;

@@ -61,6 +61,14 @@ impl Machine {
         self.begin_stop(pid, ready, now)
     }
 
+    /// What is stopped for its memory is not to come back, but for that a quiet needs nothing more.
+    pub(super) fn quiet_stopping(&mut self) -> Vec<Action> {
+        if self.memory.ends_it {
+            self.want = Want::Down;
+        }
+        Vec::new()
+    }
+
     /// What follows the stop that has just ended, if it was for its memory and nobody else asked for it.
     ///
     /// A process that was never ready is not started again: its start has failed.

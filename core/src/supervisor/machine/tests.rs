@@ -1,5 +1,7 @@
 //! Made-up time, made-up children.
 
+mod memory;
+
 use super::*;
 use crate::report::{AfterExit, HookProblem};
 use crate::restart::RestartPolicy;
@@ -662,4 +664,77 @@ fn survivors_that_are_gone_are_forgotten() {
     assert_eq!(world.tell(Event::GroupEmpty), [], "told once");
     assert_eq!(world.machine.group(), None);
     assert_eq!(world.tell(Event::Start(StartReason::Manual)), [Action::Spawn]);
+}
+
+/// C-65, C-74: the quiet command is run once, and the stop goes on where it ended.
+#[test]
+fn a_quiet_is_the_first_part_of_a_stop() {
+    let mut world = World::running(&with_hooks());
+    assert_eq!(world.tell(Event::Quiet), [Action::WatchGroup, run_hook(Hook::Quiet, "quiet", 3 * SECOND)]);
+    assert_eq!(world.state(), ProcessState::Stopping { pid: pid(7) });
+    assert_eq!(world.tell(Event::Quiet), [], "one is enough");
+    assert!(!world.machine.is_quieted());
+    assert_eq!(world.tell(Event::HookEnded(HookEnd::Exited(OK))), [told(Change::Quieted)]);
+    assert!(world.machine.is_quieted());
+    assert_eq!(world.machine.next_timeout(), None, "it may work as long as it likes");
+    world.wait(1_000 * SECOND);
+    assert_eq!(world.tell(Event::TimeUp), []);
+    assert_eq!(world.tell(Event::Stop), [run_hook(Hook::Drain, "drain", 20 * SECOND)]);
+    assert!(!world.machine.is_quieted());
+}
+
+/// C-65: an exit that follows is no crash.
+#[test]
+fn what_is_quieted_may_end_by_itself() {
+    let mut world = World::running(&with_hooks());
+    let _hook = world.tell(Event::Quiet);
+    let _quieted = world.tell(Event::HookEnded(HookEnd::Exited(OK)));
+    assert_eq!(world.exit(OK), [exited(OK, true, AfterExit::Stays), stopped(Some(OK), false, 0)]);
+    assert_eq!(world.tell(Event::Stop), [stopped(None, false, 0)], "there is nothing to stop");
+}
+
+#[test]
+fn without_a_quiet_command_it_is_quiet_at_once() {
+    let mut world = World::running(&spec());
+    assert_eq!(world.tell(Event::Quiet), [Action::WatchGroup, told(Change::Quieted)]);
+    assert!(world.tell(Event::Stop).iter().any(|action| matches!(action, Action::Signal(_))));
+}
+
+#[test]
+fn a_stop_during_the_quiet_command_goes_on_after_it() {
+    let mut world = World::running(&with_hooks());
+    let _hook = world.tell(Event::Quiet);
+    assert_eq!(world.tell(Event::Stop), []);
+    assert_eq!(
+        world.tell(Event::HookEnded(HookEnd::Exited(OK))),
+        [run_hook(Hook::Drain, "drain", 20 * SECOND)]
+    );
+}
+
+/// C-65: what does not run is stopped, and is not started again.
+#[test]
+fn a_quiet_of_what_does_not_run_is_its_stop() {
+    let mut world = World::new(&spec());
+    assert_eq!(world.tell(Event::Quiet), [stopped(None, false, 0)]);
+    assert_eq!(world.tell(Event::Start(StartReason::Deploy)), [Action::Spawn]);
+    assert_eq!(world.tell(Event::Quiet), []);
+    let begun = world.tell(Event::Spawned(pid(7)));
+    assert_eq!(begun, [started(7, StartReason::Deploy), Action::WatchGroup, told(Change::Quieted)]);
+}
+
+/// C-74: a start resets it.
+#[test]
+fn a_start_of_what_is_quieted_stops_it_first() {
+    let mut world = World::running(&spec());
+    let _quieted = world.tell(Event::Quiet);
+    assert!(
+        world
+            .tell(Event::Start(StartReason::Manual))
+            .iter()
+            .any(|action| matches!(action, Action::Signal(_)))
+    );
+    let after = world.exit(OK);
+    assert_eq!(after.last(), Some(&Action::Spawn));
+    let _started = world.tell(Event::Spawned(pid(8)));
+    assert!(!world.machine.is_quieted());
 }

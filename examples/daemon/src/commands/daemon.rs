@@ -1,14 +1,15 @@
 //! `rollcore daemon`: the engine and its control socket, in the foreground (compat C-153).
 
-use rollcore::{Batch, ControlServer, Engine, Seq, Serving};
+use rollcore::{Batch, ControlEnd, Engine, Seq, Serving};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::bootstrap::Start;
 use super::client::load;
 use super::printer::Printer;
 use super::reload::reload_from;
 use super::signals::Signals;
-use crate::cli::{BootstrapArgs, DaemonArgs};
+use crate::cli::DaemonArgs;
 use crate::config_file::Loaded;
 use crate::output::{Failed, Outcome};
 use crate::runtime;
@@ -17,7 +18,7 @@ use crate::runtime;
 const WORKER_THREADS: usize = 2;
 
 pub(super) fn run(args: &DaemonArgs) -> Outcome {
-    refuse_bootstrap(&args.bootstrap)?;
+    let start = Start::of(args)?;
     if args.own_session {
         nix::unistd::setsid()
             .map_err(|error| Failed::Because(format!("cannot leave the session: {error}")))?;
@@ -25,65 +26,83 @@ pub(super) fn run(args: &DaemonArgs) -> Outcome {
     let loaded = load(&args.config)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKER_THREADS).enable_all().build().map_err(Failed::because)?;
-    let outcome = runtime.block_on(live(loaded));
+    let outcome = runtime.block_on(live(loaded, &start));
     // A name lookup or a slow disk must not keep a daemon alive that has stopped everything.
     runtime.shutdown_background();
     outcome
 }
 
-/// Refused rather than ignored: whoever says which release to boot must not get a daemon without one.
-fn refuse_bootstrap(args: &BootstrapArgs) -> Outcome {
-    let given = [
-        ("--release-path", args.release_path.is_some()),
-        ("--release-id", args.release_id.is_some()),
-        ("--revision", args.revision.is_some()),
-        ("--boot-attestation", args.boot_attestation.is_some()),
-        ("--takeover-owner", args.takeover_owner),
-    ];
-    match given.iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((option, _)) => Err(Failed::Because(format!(
-            "daemon {option} is not supported yet; start the daemon without it, then deploy."
-        ))),
-    }
-}
-
-async fn live(loaded: Loaded) -> Outcome {
+async fn live(loaded: Loaded, start: &Start) -> Outcome {
     // Before anything runs: a signal from now on is an orderly end.
     let mut signals = Signals::new().map_err(Failed::because)?;
     let application = loaded.config.into_application();
     let control = application.control.clone();
-    let engine = Engine::start(application).await.map_err(Failed::because)?;
+    let engine = Engine::start_with(application, start.options()).await.map_err(Failed::because)?;
     reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
     runtime::tell(&engine).await;
-    let outcome = match ControlServer::bind(&control).await {
-        Ok(server) => {
-            let serving = server.serve(engine.clone());
-            until_the_end(&engine, serving, &mut signals).await;
+    let opened = tokio::select! {
+        opened = start.open(&engine, &control) => opened.map(Some),
+        // Whatever was started so far is stopped (C-152).
+        _ = signals.next() => Ok(None),
+    };
+    let outcome = match opened {
+        Ok(Some(server)) => {
+            until_the_end(&engine, server.serve(engine.clone()), &mut signals).await;
+            Ok(())
+        }
+        Ok(None) => {
+            or_now(engine.shutdown(), &mut signals).await;
             Ok(())
         }
         Err(error) => {
-            engine.shutdown().await;
-            Err(Failed::because(error))
+            or_now(engine.shutdown(), &mut signals).await;
+            Err(error)
         }
     };
     log.finish().await;
     outcome
 }
 
-/// Serves until somebody says `shutdown` or sends a signal, and everything is stopped.
+/// Serves until somebody says `shutdown`, takes over or sends a signal, and everything is stopped.
 async fn until_the_end(engine: &Engine, mut serving: Serving, signals: &mut Signals) {
-    tokio::select! {
-        _ = serving.ended() => {}
-        _ = signals.next() => serving.close(),
-    }
-    let ending = async {
-        engine.shutdown().await;
-        serving.ended().await;
+    let end = tokio::select! {
+        end = serving.ended() => Some(end),
+        _ = signals.next() => None,
     };
+    match end {
+        Some(ControlEnd::Retired) => {
+            tokio::select! {
+                () = engine.ended() => {}
+                // What was begun need not be finished.
+                _ = signals.next() => or_now(engine.shutdown(), signals).await,
+            }
+        }
+        Some(ControlEnd::ShutDown | ControlEnd::Closed) => or_now(engine.shutdown(), signals).await,
+        None => {
+            serving.close();
+            drained(engine, signals).await;
+            let ending = async {
+                engine.shutdown().await;
+                serving.ended().await;
+            };
+            or_now(ending, signals).await;
+        }
+    }
+}
+
+/// A signal lets open requests finish, within their budget; another one does not wait for them any longer.
+async fn drained(engine: &Engine, signals: &mut Signals) {
     tokio::select! {
-        () = ending => {}
+        _ = engine.drain_then_shutdown() => {}
+        signal = signals.next() => if !engine.is_draining() { end_now(signal) },
+    }
+}
+
+/// Waits for an end; another signal does not.
+async fn or_now<T>(ending: impl Future<Output = T>, signals: &mut Signals) {
+    tokio::select! {
+        _ = ending => {}
         signal = signals.next() => end_now(signal),
     }
 }

@@ -142,6 +142,7 @@ fn start(copy: &Copy, config: &Path, files: &Files) -> Result<Child, String> {
         .arg("daemon")
         // It outlives whoever starts it, be it a process that another daemon supervises.
         .env_remove(rollcore::START_VARIABLE)
+        .env_remove(rollcore::MARK_VARIABLE)
         .arg("--own-session")
         .arg("--config")
         .arg(config)

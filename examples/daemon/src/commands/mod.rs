@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bootstrap;
 mod client;
 mod completion;
 mod daemon;
@@ -11,6 +12,7 @@ mod logs;
 mod predeploy_cleanup;
 mod printer;
 mod progress;
+mod recover;
 mod reload;
 mod restart;
 mod rollback;
@@ -24,8 +26,9 @@ mod validate;
 use std::process::ExitCode;
 
 use crate::cli::Command;
+use crate::config_file;
 use crate::demo;
-use crate::output::exit_code;
+use crate::output::{Failed, exit_code};
 
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -41,7 +44,9 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Validate(args) => validate::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::EvaluateLua { path } => config_file::tell_lua(&path).map_err(Failed::Because),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
         Command::Unit(args) => unit::run(&args),
         Command::Completion(args) => completion::run(&args),

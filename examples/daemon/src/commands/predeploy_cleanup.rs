@@ -105,10 +105,12 @@ async fn recover(application: &Application) -> Result<usize, Failed> {
     let Some(state) = &application.state else { return Ok(0) };
     let recovery = Recovery::look(state).await.map_err(Failed::because)?;
     let recovered = recovery.stop(application.proxy.force_stop_timeout).await;
-    if !recovered.left.is_empty() {
-        let count =
-            counted(recovered.left.len(), "Rollbridge orphaned process", "Rollbridge orphaned processes");
-        return Err(Failed::Because(format!("Could not stop {count}.")));
+    match (recovered.left.len(), recovered.problem) {
+        (0, None) => Ok(recovered.stopped.len()),
+        (0, Some(problem)) => Err(Failed::Because(format!("The state file could not be removed: {problem}"))),
+        (count, _) => Err(Failed::Because(format!(
+            "Could not stop {}.",
+            counted(count, "Rollbridge orphaned process", "Rollbridge orphaned processes")
+        ))),
     }
-    Ok(recovered.stopped.len())
 }

@@ -59,12 +59,12 @@ function strange(key, kind) {
 
 function text(value, key) {
   bytes += value.length
-  if (bytes > BYTES_MAX) throw new Refused(`Config is larger than ${BYTES_MAX} bytes, at ${key}`)
+  if (bytes > BYTES_MAX) throw new Refused(`Config is larger than ${BYTES_MAX} bytes, at ${key || 'its top'}`)
   return typeof value.toWellFormed === 'function' ? value.toWellFormed() : value
 }
 
 function plain(value, key, depth) {
-  if (++values > VALUES_MAX) throw new Refused(`Config has more than ${VALUES_MAX} values, at ${key}`)
+  if (++values > VALUES_MAX) throw new Refused(`Config has more than ${VALUES_MAX} values, at ${key || 'its top'}`)
   switch (typeof value) {
     case 'string': return text(value, key)
     case 'boolean': case 'undefined': return value

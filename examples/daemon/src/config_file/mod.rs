@@ -1,9 +1,12 @@
 //! Which config file, and what is in it (compat §1).
 //!
-//! JSON and TOML are read here; JavaScript is evaluated by node. What a program prints on the way goes to whoever reads
+//! JSON and TOML are read here; JavaScript is evaluated by node, Lua by the Lua inside of this program. What a program prints on the way goes to whoever reads
 //! it, never into the config.
 
+mod evaluation;
 mod find;
+mod lua;
+mod lua_value;
 mod node;
 mod program;
 mod text;
@@ -14,6 +17,8 @@ use std::path::{Path, PathBuf};
 use rollcore::{Config, ConfigError, Defaults};
 
 use crate::output::complain_bytes;
+
+pub(crate) use lua::tell as tell_lua;
 
 /// Takes what a config prints while it is evaluated.
 pub(crate) type Said<'s> = &'s dyn Fn(&[u8]);
@@ -66,6 +71,10 @@ pub(crate) fn read(path: &Path, said: Said<'_>) -> Result<Config, LoadError> {
             let evaluated = node::evaluate(path, &absolute, said).map_err(unreadable)?;
             evaluated.into_config(&defaults, said).map_err(invalid)
         }
+        Format::Lua => {
+            let evaluated = lua::evaluate(path, &absolute, said).map_err(unreadable)?;
+            evaluated.into_config(&defaults, said).map_err(invalid)
+        }
     }
 }
 
@@ -74,6 +83,7 @@ enum Format {
     Json,
     Toml,
     JavaScript,
+    Lua,
 }
 
 impl Format {
@@ -83,6 +93,7 @@ impl Format {
             None | Some("json") => Ok(Self::Json),
             Some("toml") => Ok(Self::Toml),
             Some("js" | "mjs" | "cjs") => Ok(Self::JavaScript),
+            Some("lua") => Ok(Self::Lua),
             Some(other) => Err(format!(
                 "{}: a config in .{other} is not supported; write it as .json, .toml, .lua, .js, .mjs or .cjs.",
                 path.display()

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use rollcore::{Config, ConfigError, Defaults};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Said;
 
 /// Stands for a value that JSON has no word for, such as a function; see [`Evaluated::config_with`].
-const ODD: &str = "\0odd";
+pub(super) const ODD: &str = "\0odd";
 
 /// What the program returned, and what it changed on the way.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Evaluated {
     /// With [`ODD`] where JSON has no word.
     pub(super) config: Value,

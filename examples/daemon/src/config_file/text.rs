@@ -15,9 +15,7 @@ pub(super) fn text_of(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     let read = open(path)?.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text);
     match read {
-        Ok(bytes) if bytes as u64 > CONFIG_BYTES_MAX => {
-            Err(format!("{} is larger than {CONFIG_BYTES_MAX} bytes", path.display()))
-        }
+        Ok(bytes) if bytes as u64 > CONFIG_BYTES_MAX => Err(too_large(path)),
         Ok(_) => Ok(text),
         Err(error) => Err(told(&error, "read")),
     }
@@ -26,10 +24,17 @@ pub(super) fn text_of(path: &Path) -> Result<String, String> {
 /// Whether the file is there and can be read, for those that are read by somebody else.
 pub(super) fn check(path: &Path) -> Result<(), String> {
     let found = open(path)?.metadata().map_err(|error| told(&error, "fstat"))?;
-    match found.is_dir() {
-        true => Err(told(&Errno::EISDIR.into(), "read")),
-        false => Ok(()),
+    if found.is_dir() {
+        return Err(told(&Errno::EISDIR.into(), "read"));
     }
+    if found.len() > CONFIG_BYTES_MAX {
+        return Err(too_large(path));
+    }
+    Ok(())
+}
+
+fn too_large(path: &Path) -> String {
+    format!("{} is larger than {CONFIG_BYTES_MAX} bytes", path.display())
 }
 
 fn open(path: &Path) -> Result<File, String> {

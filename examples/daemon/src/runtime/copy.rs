@@ -78,7 +78,7 @@ pub(crate) fn prepare(base: &Path, this: &RuntimeIdentity) -> Result<Copy, Strin
     match directory.symlink_metadata() {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(&base, &directory, &copy).map_err(failed)?
+            make(&base, &directory, &copy).map_err(failed)?;
         }
         Err(error) => return Err(failed(error)),
     }

@@ -7,6 +7,7 @@ mod support;
 
 mod environment;
 mod hostile;
+mod lua;
 mod modules;
 mod reload;
 mod strange;

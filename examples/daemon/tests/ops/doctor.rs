@@ -190,7 +190,7 @@ fn a_release_is_looked_at_before_it_is_deployed() {
     assert!(check(&found, "release path")["detail"].as_str().is_some_and(|why| why.contains("not safe")));
 }
 
-/// C-232: one check, whatever is wrong with the config.
+/// C-232, C-237, C-238: one check, whatever is wrong with the config.
 #[test]
 fn a_config_that_is_invalid_is_the_only_check() {
     let place = Place::new();

@@ -4,8 +4,9 @@ mod cleanup;
 mod completion;
 mod doctor;
 mod runtime;
+mod signals;
 mod unit;
 
-#[expect(dead_code, reason = "signals and logs are for the other tests")]
+#[expect(dead_code, reason = "what nobody reads is for the other tests")]
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Place, ROLLCORE, get, is_alive, mode};
+use crate::support::{Place, ROLLCORE, get, is_alive, mode, until};
 use serde_json::{Value, json};
 
 /// Options that keep everything inside of the place.
@@ -32,7 +32,7 @@ fn executable(pid: u64) -> PathBuf {
     std::fs::read_link(format!("/proc/{pid}/exe")).expect("it is there")
 }
 
-/// C-215, C-216, C-220, C-223: the daemon runs from a copy that is named after its digest.
+/// C-214, C-215, C-216, C-220, C-223: the daemon runs from a copy that is named after its digest.
 #[test]
 fn a_daemon_in_the_background_runs_from_a_copy() {
     let place = Place::with_app();
@@ -75,7 +75,7 @@ fn a_daemon_in_the_background_runs_from_a_copy() {
     assert_eq!(std::fs::read_to_string(place.path("pid")).expect("it is there"), pid);
     assert_eq!(std::fs::read_dir(place.path("runtime")).expect("it is there").count(), 1);
     place.json(&["shutdown"]);
-    assert!(!is_alive(number));
+    until(|| !is_alive(number));
 }
 
 /// C-215, C-219: a daemon in the foreground runs where it was installed, and is the same program.

@@ -124,22 +124,32 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn started(mut child: Child) -> Self {
-        let lines = read_lines(child.stdout.take().expect("it is a pipe"));
-        let daemon = Self { child, lines };
+    pub(crate) fn started(child: Child) -> Self {
+        let daemon = Self::spawned(child);
         daemon.wait_for("control socket listening");
         daemon
+    }
+
+    /// One that may not be reached yet.
+    pub(crate) fn spawned(mut child: Child) -> Self {
+        let lines = read_lines(child.stdout.take().expect("it is a pipe"));
+        Self { child, lines }
     }
 
     /// Waits for this event, and tells its data.
     pub(crate) fn wait_for(&self, message: &str) -> Value {
         loop {
-            let line = self.lines.recv_timeout(SOON).unwrap_or_else(|_| panic!("no event {message:?}"));
-            let event: Value = serde_json::from_str(&line).expect("every line is an event");
+            let event = self.next_event().unwrap_or_else(|| panic!("no event {message:?}"));
             if event["message"] == message {
                 return event["data"].clone();
             }
         }
+    }
+
+    /// Waits for the next event.
+    pub(crate) fn next_event(&self) -> Option<Value> {
+        let line = self.lines.recv_timeout(SOON).ok()?;
+        Some(serde_json::from_str(&line).expect("every line is an event"))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

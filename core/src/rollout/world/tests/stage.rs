@@ -39,6 +39,8 @@ pub(super) struct Stage {
     pub(super) restartless: BTreeSet<InstanceKey>,
     /// Whether drains wait for the test.
     pub(super) holds_drains: bool,
+    /// The proxy's door is left to the test.
+    pub(super) holds_door: bool,
     /// How many ports there are for web; `None` means enough.
     pub(super) web_ports: Option<usize>,
     /// The config of the next deploy or rollback; `None` means the one in force.
@@ -82,6 +84,7 @@ impl Stage {
             replaced: Vec::new(),
             restartless: BTreeSet::new(),
             holds_drains: false,
+            holds_door: false,
             web_ports: None,
             config: None,
             todo: VecDeque::new(),
@@ -214,7 +217,12 @@ impl Stage {
             }
             Action::ReplaceStop { key, stop } => self.replaced.push((key, stop)),
             Action::ForbidRestarts(key) => drop(self.restartless.insert(key)),
+            Action::StopAccepting { .. } if !self.holds_door => self.tell(Input::AcceptingStopped),
+            Action::CloseProxy { .. } if !self.holds_door => {
+                self.tell(Input::ProxyClosed { report: DrainReport::default() });
+            }
             Action::Start { key, .. }
+            | Action::Quiet(key)
             | Action::Stop(key)
             | Action::ConfirmReady(key)
             | Action::Probe { key, .. } => {
@@ -235,7 +243,11 @@ impl Stage {
         };
         self.done.push(match action {
             Action::Start { key, .. } => format!("start {}", name(key)),
+            Action::Quiet(key) => format!("quiet {}", name(key)),
             Action::Stop(key) => format!("stop {}", name(key)),
+            Action::StopAccepting { handover: true } => "stop accepting, handing over".to_owned(),
+            Action::StopAccepting { handover: false } => "stop accepting".to_owned(),
+            Action::CloseProxy { budget } => format!("close the proxy within {}", budget.as_secs()),
             Action::Redefine { key, .. } => format!("redefine {}", name(key)),
             Action::Switch(Some(_)) => "switch".to_owned(),
             Action::Drain { budget, .. } => format!("drain {}", budget.as_secs()),
@@ -256,6 +268,7 @@ impl Stage {
                 }
             }
             Action::ConfirmReady(_) => self.told(key, Change::BecameReady),
+            Action::Quiet(_) => self.told(key, Change::Quieted),
             Action::Probe { .. } => self.tell(Input::ProbeEnded { key, result: Ok(()) }),
             Action::Stop(_) => {
                 let survivors = u32::from(self.unkillable.contains(self.process_of(key)));

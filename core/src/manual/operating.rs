@@ -1,0 +1,84 @@
+//! Before the first deploy, beside the deploys, and under a service manager.
+//!
+//! # Would it work?
+//!
+//! [`doctor`](crate::doctor) looks at everything that a daemon needs (its socket, its port, its directories, what an earlier
+//! one left behind) and, given a release, at whether that could be run: every placeholder, every directory. It changes
+//! nothing. `rollcore doctor` prints what it found, `--json` as `{"checks":[…],"ok":…}`.
+//!
+//! ```
+//! use rollcore::{Config, Release, control_presence, doctor};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! # let directory = tempfile::tempdir()?;
+//! let mut shop = Config::from_json(r#"{
+//!     "application": "shop",
+//!     "proxy": { "port": 0 },
+//!     "processes": [
+//!         { "id": "web", "policy": "proxied", "command": "./serve --port {{port}}", "port": 18182 },
+//!         { "id": "mail", "command": "./mail --relay {{env.A_RELAY_THAT_NOBODY_SET}}" }
+//!     ]
+//! }"#)?.into_application();
+//! # shop.control.path = directory.path().join("control.sock");
+//! let release = Release::new("v1", directory.path().to_string_lossy())?;
+//! let presence = control_presence(&shop.control).await;
+//! let checks = doctor(&shop, &presence, Some(&release)).await;
+//! let wrong: Vec<_> = checks.iter().filter(|check| !check.ok).map(|check| check.detail.as_str()).collect();
+//! assert_eq!(wrong, [
+//!     "unresolved templates — mail: Missing template value for {{env.A_RELAY_THAT_NOBODY_SET}}",
+//! ]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What ran before
+//!
+//! `legacyTakeover` names screen sessions and processes of an older way of deploying. [`stop_legacy`](crate::stop_legacy)
+//! ends them with all their descendants; `rollcore predeploy-cleanup` does so when no daemon serves a release yet, after
+//! shutting down an idle one and stopping what a killed one has left behind. It never stops itself or what it descends
+//! from, and it signals a process only while its pid and its start time are those that it has chosen.
+//!
+//! A session is meant by its whole name: `shop` does not mean `shop-staging`. From inside of a session that it would have
+//! to end, the command refuses to run.
+//!
+//! # The program of a daemon in the background
+//!
+//! The daemon is one file. `rollcore ensure-daemon` copies it to `<base>/<digest>/rollcore` and starts the copy, so a
+//! daemon goes on when the installation that started it is replaced or deleted. `<digest>` is the SHA-256 of the file, and
+//! [`Status::daemon_runtime`](crate::Status::daemon_runtime) repeats it with the version: before it sends a deploy,
+//! `deploy --ensure-daemon` compares both with its own, and refuses a daemon that is another program, which is left
+//! running. A copy is made once for each digest, checked each time, and removed when nobody has run or prepared it for a
+//! day. The base is `/tmp/rollbridge-<uid>-<hash>-runtime`, or what `--daemon-runtime-path` says; it and all directories
+//! above it have to be of a kind that nobody else can put a program into.
+//!
+//! # Under a service manager
+//!
+//! `rollcore unit systemd` and `rollcore unit launchd` print a service file for a config, with the paths of this program
+//! and that config. What they are about:
+//!
+//! - Only the daemon gets SIGTERM (`KillMode=mixed`), because it alone knows in which order and how patiently its processes
+//!   are to be stopped. When it is gone, systemd kills whoever is left of the service, so nothing runs on unsupervised;
+//!   after a crash the daemon is started again and, with a `statePath`, brings back the release that was active.
+//! - The service manager has to be more patient than the config: [`longest_shutdown`](crate::longest_shutdown), and 15 s.
+//!   With a process that may take for ever (`gracefulStopMs: "indefinite"`) it must wait for ever, too.
+//! - An end that was asked for is a success, and is not followed by a start.
+//! - launchd does not kill what has left the daemon's process group. There, `rollcore recover` is for the time after a
+//!   crash.
+//!
+//! On SIGTERM and SIGINT a daemon takes no new connections, gives open requests and tunnels `proxy.drainTimeoutMs`, and then
+//! stops everything. `rollcore shutdown` does not wait for requests.
+//!
+//! ```
+//! use rollcore::{Config, longest_shutdown};
+//!
+//! let config = |stop: &str| Config::from_json(&format!(r#"{{
+//!     "application": "shop",
+//!     "proxy": {{ "drainTimeoutMs": 20000 }},
+//!     "processes": [{{ "id": "web", "policy": "proxied", "command": "./serve", "port": 18182, "gracefulStopMs": {stop} }}]
+//! }}"#)).map(Config::into_application);
+//! let seconds = |stop| config(stop).map(|shop| longest_shutdown(&shop).map(|longest| longest.as_secs()));
+//! assert_eq!(seconds("10000")?, Some(20 + 10 + 5 + 5));
+//! assert_eq!(seconds("\"indefinite\"")?, None);
+//! # Ok::<(), rollcore::ConfigError>(())
+//! ```
