@@ -44,6 +44,10 @@
 //! | memory of a child in another session | does not count | counts |
 //! | a process above its memory limit before it is ready | is started again until the check times out | the deploy fails at once |
 //! | a line of output in several writes | may become several lines | is one line |
+//! | a service that has given up | stays down, deploy after deploy | is started by the next deploy |
+//! | a rollback to a release that still drains | cuts its requests | starts beside it; waits for it only when no port is free |
+//! | a restart of what cannot be started | says that it was restarted | says what failed, and restarts the others |
+//! | a restart of a handoff service | refused | done |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
 //! | SIGTERM | stops at once, requests under way fail | no new connections, `proxy.drainTimeoutMs` for those that are open, then the stop |
 //! | `--takeover-owner` | connections are refused between the old daemon and the new one | the listening sockets are handed over: none is refused, no request fails |

@@ -89,7 +89,8 @@
 //!
 //! When a release retires: first its requests are drained; then the proxied process and the companions are stopped, side
 //! by side; then its handed-over services, which the others may have needed to the end. A companion with
-//! `nonBlockingDrain` begins its stop at once, beside the drain of the traffic.
+//! `nonBlockingDrain` begins its stop at once, beside the drain of the traffic. How each of them is stopped is what the
+//! config says then, not what it said when they were started.
 //!
 //! [`Engine::stop`](crate::Engine::stop) does not wait for requests. [`Engine::shutdown`](crate::Engine::shutdown) stops
 //! everything side by side and then closes the proxy.
