@@ -1,6 +1,6 @@
 //! A drop-in for Rollbridge: every clause of its contract has a test, by name, in `clauses.txt`.
 //!
-//! The rule is cheap to keep. A test says in its doc comment, or beside an assertion, which clause it holds: `C-` and the
+//! The rule is cheap to keep. A test says in its doc comment, or beside an assertion, which clause it holds, by its
 //! number. `UPDATE=1` then enters it in the table. What is entered must exist, must run, and must cite the clause, in
 //! itself or in its file.
 
