@@ -119,6 +119,8 @@ fn every_kind_of_act_and_fault_is_played() {
         "somebodystopstheactiverelease",
         "somebodyrestartseverything",
         "somebodyshutsdown",
+        "somebodyshutsdownandrequestshavetimetoend",
+        "somebodyelsetakesover",
         "somebodyeditsthestopsignals",
         "somebodyeditsthedraintimeout",
         "somebodyeditsaplaceholderwithoutavalue",

@@ -127,7 +127,7 @@ struct Shared {
     runtime: OnceLock<RuntimeIdentity>,
     calendar: Calendar,
     journal: Journal,
-    /// The release that is being brought back; every operation but a shutdown waits for that.
+    /// The release that is being brought back; every operation that does not end the engine waits for that.
     restoring: watch::Sender<Option<ReleaseId>>,
     /// Of the shutdown, once it is over.
     survivors: OnceLock<u32>,
@@ -450,7 +450,9 @@ impl Engine {
 
     /// `None` when the engine has ended.
     async fn ask(&self, command: Command) -> Option<Answer> {
-        if !matches!(command, Command::Shutdown) {
+        let ends_all =
+            matches!(command, Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. });
+        if !ends_all {
             let mut restoring = self.shared.restoring.subscribe();
             let _it_is_over = restoring.wait_for(Option::is_none).await;
         }

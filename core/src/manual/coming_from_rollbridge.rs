@@ -38,8 +38,22 @@
 //! | requests that are open when a drain ends | lose their process | are cut, counted and told |
 //! | a connection to the process | one per request | kept for the next request |
 //! | two leases at the same time | may get the same port | never do |
+//! | somebody else answers on the port of a new process | traffic goes to a release that does not serve | the deploy fails and names who holds the port |
+//! | `setsid`, a classic daemon | outlives stops, crashes and the daemon | ends with its process |
+//! | grandchildren of a process that crashed | live on beside the next start | are gone before it |
+//! | memory of a child in another session | does not count | counts |
+//! | a process above its memory limit before it is ready | is started again until the check times out | the deploy fails at once |
+//! | a line of output in several writes | may become several lines | is one line |
+//! | a service that has given up | stays down, deploy after deploy | is started by the next deploy |
+//! | a rollback to a release that still drains | cuts its requests | starts beside it; waits for it only when no port is free |
+//! | a restart of what cannot be started | says that it was restarted | says what failed, and restarts the others |
+//! | a restart of a handoff service | refused | done |
 //! | a misspelled key | no effect, no word | a warning that names the nearest known key |
 //! | SIGTERM | stops at once, requests under way fail | no new connections, `proxy.drainTimeoutMs` for those that are open, then the stop |
+//! | `--takeover-owner` | connections are refused between the old daemon and the new one | the listening sockets are handed over: none is refused, no request fails |
+//! | quiet commands when an owner retires | all at once, while requests still come in | the proxied process is quieted when its last request is answered |
+//! | `--takeover-owner` with nobody there | fails | the addresses are simply bound, so a unit may always say it |
+//! | `--takeover-owner` on the socket of another application | retires it | is refused; nothing is touched |
 //! | `legacyTakeover.screens: ["shop"]` | ends `shop-staging`, too | ends `shop` |
 //! | a daemon in the background | copies a whole package | copies one file; the shape of `daemonRuntime` is the same |
 //! | a file at the socket's path | `doctor` finds nothing | `doctor` names it |

@@ -11,6 +11,7 @@
 //! | `health.timeoutMs` (else `proxy.healthTimeoutMs`) | 30 s, after `health.startDelayMs` | the deploy is undone |
 //! | one probe, [`HealthSchedule::probe_timeout`](crate::HealthSchedule) | 5 s | it counts as failed, the next one comes after `health.intervalMs` (250 ms) |
 //! | the body of a probe's answer | 64 KiB, 100 ms | the rest is not read; the status counts |
+//! | finding out who listens where a probe was answered | 2 s | the answer is believed |
 //! | `minUptimeMs` | 1 s for a singleton, else 0 | an exit before that fails the deploy |
 //! | ports of a range | | `port_range_exhausted`; the deploy is undone |
 //! | ports that the system chooses in vain | 64 | `no_ephemeral_port`; the deploy is undone |
@@ -29,6 +30,10 @@
 //! | `gracefulStopMs` (else `proxy.forceStopTimeoutMs`) | 10 s | SIGKILL |
 //! | a quiet or stop command | as `gracefulStopMs`; 30 s when that is indefinite | it is killed, and the stop goes on |
 //! | after SIGKILL | 5 s | who is left is reported as a survivor |
+//! | looking who is left | 10 times a second at most, and a tenth of the time at most | an end is seen that much later |
+//! | marks in `ROLLCORE_START` | 8 | the outermost supervisors do not find what the innermost started |
+//! | `memory.limitBytes` | no limit | it is stopped and started again: `memory limit exceeded` |
+//! | `memory.warnBytes`, `memory.checkIntervalMs` | never, 5 s | `memory warning`, once per crossing |
 //! | `outputLines` | 50 | older lines are dropped |
 //! | one line | 64 KiB | it is cut, and says so |
 //! | last lines after the exit, while somebody else holds the pipe | 100 ms | later ones are not read |
@@ -53,6 +58,7 @@
 //! | `tunnel_half_close_timeout` | 5 s without a byte | a WebSocket that one side has ended is closed |
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
+//! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
 //! | cutting | 2 s | the report tells what was cut until then |
 //!
 //! # The engine
@@ -92,6 +98,10 @@
 //! | [`EVENTS_WAIT_MAX`](crate::EVENTS_WAIT_MAX) | 30 s | a longer wait is cut to it |
 //! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |
 //! | [`PROBE_TIMEOUT`](crate::PROBE_TIMEOUT) | 1 s | a socket that does not answer by then counts as somebody's |
+//! | the status of an owner, in [`take_over`](crate::take_over) | 10 s | it is not asked to retire |
+//! | the retirement of an owner | 7 days: its quiet commands may take as long as they are configured | as if it had died |
+//! | binding the address of a retired owner | 10 s | the candidate ends |
+//! | descriptors that come with an answer | 8 | the others are closed |
 //!
 //! # Beside the deploys
 //!

@@ -51,5 +51,7 @@
 //! # What a lease is not
 //!
 //! It is kept in this program only. Another program may take a port between the lease and the moment your process listens
-//! there; the process then fails to start or to become ready, and the deploy is undone. Choose a range outside of the
+//! there; the process then fails to start or to become ready, and the deploy is undone. It cannot become ready in its stead:
+//! a health answer counts only when the listening socket belongs to the new process or to something that it started. Where
+//! that cannot be seen (another user's process, a container, no `/proc`) the answer counts. Choose a range outside of the
 //! system's own (`/proc/sys/net/ipv4/ip_local_port_range`), which outgoing connections use.

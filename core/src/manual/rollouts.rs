@@ -15,7 +15,7 @@
 //! | --- | --- | --- |
 //! | preflight | every placeholder must have a value | nothing |
 //! | lease ports | a port for each process that has one: all or none | give them back |
-//! | start service | a persistent service that does not run yet | stop it, if this rollout started it |
+//! | start service | a persistent service that is not there yet, or is dead | stop it, if this rollout started it |
 //! | start | one instance of the release: handed-over services, then companions, then the proxied one | stop it |
 //! | await ready | ask the proxied process for its health until it answers 2xx | nothing |
 //! | switch traffic | new requests go to the new release | send them to the old one again, and drain the new one |
@@ -125,12 +125,35 @@
 //! 1. Read the error: it names the step that failed, the undo that failed, and why each did.
 //! 2. Find the process. The event `process survived SIGKILL` names its instance; a release that has survivors stays in the
 //!    status as `failed` and keeps its ports.
-//! 3. Remove what holds it, and **make sure that it is gone** before you go on: a second stop of it is not a second look.
-//! 4. [`Engine::stop`](crate::Engine::stop) with the id of the failed release gives its ports back. A singleton that is
-//!    down comes back with the next deploy, or with [`Engine::restart`](crate::Engine::restart).
+//! 3. Remove what holds it. When it is gone that is noticed: a release that had been active is `stopped` then, one that
+//!    never was is forgotten, and its ports are given back. [`Engine::stop`](crate::Engine::stop) with the id of the failed
+//!    release kills it once more.
+//! 4. A singleton or a service that is down comes back with the next deploy, or with
+//!    [`Engine::restart`](crate::Engine::restart).
 //!
 //! # Going back on purpose
 //!
 //! [`Engine::rollback`](crate::Engine::rollback) is a deploy of a release that is still remembered, with the same steps and
 //! undos: the one that had traffic most recently, or a named one. `releaseRetention.keep` stopped releases are remembered
 //! (10 unless configured), for `releaseRetention.maxAgeMs` if that is set. Their directories are yours to keep.
+//!
+//! The release may still be draining. Then it is started beside itself, and those whom the old processes are answering
+//! notice nothing. That takes a port more than is in use; in a range of two ports there is none, so the rollback first
+//! waits until the draining processes have answered or their budget is spent, and have ended. A deploy does not wait: it
+//! says `port_range_exhausted`.
+//!
+//! # A config that has changed
+//!
+//! A deploy or a rollback can come with a new config ([`Engine::reload_with`](crate::Engine::reload_with)). It is in force
+//! when traffic is on the new release, and the old one is again when that is undone. From then on
+//!
+//! - the old release retires as the new config says: `proxy.drainTimeoutMs`, `nonBlockingDrain`, `stopSignal`,
+//!   `gracefulStopMs` and `lifecycle` of each of its processes;
+//! - the next start of a persistent service, be it after a crash or by hand, runs what the new config says, rendered for
+//!   the new release. Its process that runs is not touched.
+//!
+//! # Services that are dead
+//!
+//! A deploy leaves a persistent service alone that runs or waits for its restart. One that has given up, or could not be
+//! started again, is started by the next deploy as the new release defines it, on the port it has. When that deploy fails
+//! it is as dead as it was before.

@@ -48,10 +48,19 @@
 //!
 //! # Groups and sessions
 //!
-//! Every process is started in a session and a group of its own. Signals go to the whole group. A stop is over when the
-//! **group and the session are empty**, not when the leader has exited: a grandchild that outlives its parent is waited
-//! for, and killed when the grace is over. What moved to another group of the session gets SIGKILL, too. Only a process
-//! that made a session of its own (`setsid`, a classic daemon) escapes, so run programs in the foreground.
+//! Every process is started in a session and a group of its own. A stop is over when **everything that it started is
+//! gone**, not when the leader has exited: a grandchild that outlives its parent is waited for, and killed when the grace
+//! is over. The same is done after a crash, before the next start.
+//!
+//! Its members are its group, its session, whoever descends from a member, and whoever carries the mark of its start in
+//! the environment. So `setsid`, `nohup`, `&` and a classic daemon end with it; they get the stop signal as well. The mark
+//! is in `ROLLCORE_START`, one word per supervisor when supervisors run below supervisors. What is to live on has to be
+//! let go: `env -u ROLLCORE_START setsid …`. `rollcore ensure-daemon` does so for the daemon that it starts.
+//!
+//! Who is *not* found: a program that has a session of its own, whose parents are gone, and whose environment shows no
+//! mark, because it was cleared (`env -i`) or overwritten by a long title (as some servers do), all of that before anybody
+//! looked. Somebody looks when a stop begins and, with `memory`, at every `checkIntervalMs`. Run such servers in the
+//! foreground.
 //!
 //! ```
 //! use rollcore::{Command, RunSpec, StartReason, Supervisor};
@@ -73,14 +82,30 @@
 //! `quietCommand`, `drainCommand` and `stopCommand` are run by `/bin/sh -c` in the process's directory and with its
 //! environment, and with `ROLLCORE_PID` (and `ROLLBRIDGE_PID`), the number of its group. What they print is thrown away.
 //! A quiet or stop command has as long as `gracefulStopMs`, or 30 s when that is indefinite; a drain command has
-//! `drainTimeoutMs`. One that takes longer is killed with its own group. A hook that fails is an event, and the stop goes
-//! on.
+//! `drainTimeoutMs`. One that takes longer is killed. A hook has a group and a mark of its own, and leaves nothing behind:
+//! whatever it has started ends with it. A hook that fails is an event, and the stop goes on.
 //!
 //! # The order of a whole release
 //!
 //! When a release retires: first its requests are drained; then the proxied process and the companions are stopped, side
 //! by side; then its handed-over services, which the others may have needed to the end. A companion with
-//! `nonBlockingDrain` begins its stop at once, beside the drain of the traffic.
+//! `nonBlockingDrain` begins its stop at once, beside the drain of the traffic. How each of them is stopped is what the
+//! config says then, not what it said when they were started.
 //!
 //! [`Engine::stop`](crate::Engine::stop) does not wait for requests. [`Engine::shutdown`](crate::Engine::shutdown) stops
 //! everything side by side and then closes the proxy.
+//! [`Engine::drain_then_shutdown`](crate::Engine::drain_then_shutdown) lets nobody new in and gives requests and tunnels
+//! `proxy.drainTimeoutMs` before that; the daemon does so when it gets a signal.
+//!
+//! # Making room for another program
+//!
+//! A new daemon (or a new version of your host) takes the place of the one that runs without a gap: it starts with
+//! [`EngineOptions::taking_over`](crate::EngineOptions::taking_over), deploys its release, and calls
+//! [`take_over`](crate::take_over). The old one then takes no more commands, runs the quiet commands of its processes,
+//! and sends its listening sockets with its answer. Who has connected meanwhile waits in them, and is served by the new
+//! one. What the old one had begun it finishes: requests get `Connection: close` with their answer, tunnels have
+//! `proxy.drainTimeoutMs`, and then its processes stop as always, services last.
+//!
+//! For that while both run: two sets of processes, services and singletons included, so a process with a fixed port
+//! cannot be taken over this way, and a singleton has to bear a moment beside its successor. The old one's singletons
+//! are the first to be stopped. The state file is the new one's from the answer on.

@@ -37,6 +37,15 @@ struct Memory {
     strangers: BTreeMap<u32, u64>,
 }
 
+/// At whom to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// At those whom their group, their session, their parents or our memory gives away.
+    Family,
+    /// At those too whose environment has to be read.
+    Everybody,
+}
+
 impl Group {
     /// The group that this leader made; its members carry `mark`.
     pub(super) fn of(leader: Identity, mark: Mark) -> Self {
@@ -54,12 +63,12 @@ impl Group {
 
     /// Who is left. Looks at every process there is: for the blocking pool.
     pub(super) fn members(&self) -> Table {
-        let members = self.look();
+        let members = self.look(Look::Everybody);
         // A look takes a while, and a process that forks and ends meanwhile can slip through. Nobody twice.
-        if members.is_empty() { self.look() } else { members }
+        if members.is_empty() { self.look(Look::Everybody) } else { members }
     }
 
-    fn look(&self) -> Table {
+    fn look(&self, at: Look) -> Table {
         let table = every_process();
         let memory = &mut *self.memory();
         let root = Root {
@@ -70,11 +79,12 @@ impl Group {
             looker: std::process::id(),
         };
         let strangers = &mut memory.strangers;
+        let reads_marks = at == Look::Everybody;
         strangers.retain(|pid, start_time| table.get(pid).is_some_and(|stat| stat.start_time == *start_time));
         let found = kin::members(&table, &root, |pid, stat| {
             let is_known = strangers.get(&pid) == Some(&stat.start_time);
-            let is_marked = !is_known && self.is_marked(pid);
-            if !is_marked {
+            let is_marked = reads_marks && !is_known && self.is_marked(pid);
+            if reads_marks && !is_marked {
                 strangers.insert(pid, stat.start_time);
             }
             is_marked
@@ -91,34 +101,36 @@ impl Group {
 
     /// Sends `signal` to every member. For the blocking pool.
     pub(super) fn signal(&self, signal: Signal) {
-        // First who is there: with its parents, who has left the session may be lost from sight.
-        let members = self.members();
-        if self.is_there(&members) {
-            let number = nix::sys::signal::Signal::try_from(signal.as_raw());
-            // It may be gone by now, which is what a signal usually is for.
-            let _gone = number
-                .and_then(|number| killpg(nix::unistd::Pid::from_raw(self.leader.pid.as_raw()), number));
+        // First the family: once its parents are gone, who has left the session may be lost from sight. The environments
+        // of everybody else take longer to read, and the group does not wait for that.
+        self.look(Look::Family);
+        let is_pinned = self.leader.presence() == Presence::There;
+        if is_pinned {
+            self.signal_group(signal);
+        }
+        let members = self.look(Look::Everybody);
+        // Somebody else reaped the leader, and the number of the group is its own as long as somebody is in it.
+        let is_headless = !is_pinned && members.values().any(|stat| stat.group == self.id());
+        if is_headless && self.leader.presence() == Presence::Gone {
+            self.signal_group(signal);
         }
         for (&pid, stat) in members.iter().filter(|(_, stat)| stat.group != self.id()) {
             signal_one(pid, stat, signal);
         }
     }
 
-    /// Whether the number of the group still means this group.
-    fn is_there(&self, members: &Table) -> bool {
-        match self.leader.presence() {
-            Presence::There => true,
-            Presence::Replaced => false,
-            // Somebody else reaped the leader.
-            Presence::Gone => members.values().any(|stat| stat.group == self.id()),
-        }
+    fn signal_group(&self, signal: Signal) {
+        let number = nix::sys::signal::Signal::try_from(signal.as_raw());
+        // It may be gone by now, which is what a signal usually is for.
+        let _gone =
+            number.and_then(|number| killpg(nix::unistd::Pid::from_raw(self.leader.pid.as_raw()), number));
     }
 
     /// Sends SIGKILL to every member, and again to those that were born meanwhile. For the blocking pool.
     pub(super) fn clear(&self) {
         for _ in 0..CLEAR_TRIES {
             self.signal(Signal::KILL);
-            if self.look().is_empty() {
+            if self.look(Look::Everybody).is_empty() {
                 return;
             }
         }

@@ -75,3 +75,38 @@ async fn the_client_says_what_the_matter_is() {
     let error = soon(waiting).await.expect("it does not panic").expect_err("no answer");
     assert_eq!(error.code(), "closed");
 }
+
+fn retire(handover: bool) -> serde_json::Value {
+    json!({ "command": "retire-owner", "attestation": format!("sha256:{}", "c".repeat(64)), "handover": handover })
+}
+
+/// C-165, C-183: answered last, everybody else is closed, and the socket is gone by then.
+#[tokio::test]
+async fn a_retirement_is_answered_last_and_the_socket_is_gone() {
+    let mut door = Door::open().await;
+    let mut waiting = door.wire().await;
+    waiting.send(format!("{}\n", deploy("v2"))).await;
+    door.deploys(1).await;
+    let mut asking = door.wire().await;
+    asking.send(format!("{}\n{STATUS}\n", retire(false))).await;
+    assert_eq!(asking.rest().await, "{\"status\":\"success\",\"message\":\"owner retired\"}\n");
+    assert_eq!(waiting.rest().await, "");
+    assert!(!door.path.exists());
+    assert_eq!(door.ended().await, ControlEnd::Retired);
+}
+
+/// A socket that is handed over to somebody who does not take it is no trap for the next one: it is dead, and replaced.
+#[tokio::test]
+async fn a_socket_that_nobody_took_is_replaced() {
+    let mut door = Door::open().await;
+    let mut asking = door.wire().await;
+    let answer = asking.ask(&retire(true).to_string()).await;
+    assert_eq!(answer["handover"], json!(["control"]), "the fake has no proxy");
+    drop(asking);
+    assert_eq!(door.ended().await, ControlEnd::Retired);
+    assert!(door.path.exists());
+    let next =
+        rollcore::ControlServer::bind(&super::support::spec(&door.path)).await.expect("nobody listens");
+    let _serving = next.serve(door.fake.clone());
+    assert_eq!(door.wire().await.ask(STATUS).await["status"], "success");
+}

@@ -39,6 +39,7 @@ impl ServeControl for Fake {
             }
             ControlCommand::Stop { .. } => panic!("the fake cannot stop"),
             ControlCommand::Shutdown => ControlReply::success(&json!({"message": "shutdown"})),
+            ControlCommand::RetireOwner { .. } => ControlReply::success(&json!({"message": "owner retired"})),
             _ => ControlReply::failure("fake", "not in this fake"),
         }
     }

@@ -1,7 +1,7 @@
 //! What a deploy asks, of whom, and whom it believes.
 #![expect(clippy::disallowed_methods, reason = "a test measures how long a real deploy takes")]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ async fn started(shop: &Shop, id: &str, release: &str) -> String {
 fn serve(listener: TcpListener) {
     std::thread::spawn(move || {
         for mut connection in listener.incoming().map_while(Result::ok) {
+            // Whoever closes with something unread resets the connection.
+            let _request = connection.read(&mut [0; 4096]);
             let _gone = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         }
     });
@@ -44,7 +46,7 @@ async fn an_answer_of_whoever_has_the_port_is_not_believed() {
         // v2 never listens.
         let mode = "case {{releaseId}} in v1) export TEST_APP=serve;; *) export TEST_APP=sleep;; esac";
         config["processes"][0]["command"] = format!("{mode}; exec {line} # {{{{port}}}}").into();
-        config["processes"][0]["health"] = json!({ "timeoutMs": 2_000, "intervalMs": 20 });
+        config["processes"][0]["health"] = json!({ "path": "/ping", "timeoutMs": 5_000, "intervalMs": 20 });
     })
     .await;
     shop.deploy("v1").await.expect("v1 is deployed");

@@ -3,6 +3,7 @@
 mod close;
 mod headers;
 mod http;
+mod leave;
 mod pool;
 mod streams;
 mod support;

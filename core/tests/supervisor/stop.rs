@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use rollcore::{
-    Change, Command, Exit, HookProblem, Hooks, KillAfter, RunSpec, Signal, StartError, StartReason, StopSpec,
-    StopWith, Supervisor,
+    Change, Command, Exit, HookProblem, Hooks, KillAfter, ProcessState, RunSpec, Signal, StartError,
+    StartReason, StopSpec, StopWith, Supervisor,
 };
 
 use crate::support::{
@@ -90,6 +90,29 @@ async fn the_stop_is_done_in_its_order() {
     assert_eq!(watched.change().await, failed("quiet command", HookProblem::Exited(Exit::Code(4))));
     let timeout = Duration::from_millis(300);
     assert_eq!(watched.change().await, failed("drain command", HookProblem::TimedOut { timeout }));
+}
+
+/// C-65, C-74: the quiet command is run once, the process goes on, and its exit is no crash.
+#[tokio::test]
+async fn what_is_quieted_works_on_until_it_is_stopped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let stop = StopSpec {
+        hooks: Hooks { quiet: Some("echo quiet >> log".to_owned()), ..Hooks::default() },
+        kill_after: KillAfter::Grace(DEADLINE),
+        ..StopSpec::default()
+    };
+    let spec = RunSpec { cwd: directory.path().into(), stop, ..no_restart("echo up; exec sleep 1000") };
+    let (mut watched, pid) = Watched::started(spec).await;
+    within(watched.supervisor.quiet()).await;
+    within(watched.supervisor.quiet()).await;
+    assert_eq!(watched.supervisor.report().state, ProcessState::Stopping { pid });
+    assert_eq!(watched.change().await, Change::BecameReady);
+    assert_eq!(watched.change().await, Change::Quieted);
+    let report = within(watched.supervisor.stop()).await;
+    assert_eq!((report.exit, report.killed), (Some(Exit::Signal(Signal::TERM)), false));
+    let log = fs::read_to_string(directory.path().join("log")).expect("the command wrote it");
+    assert_eq!(log, "quiet\n");
+    within(watched.supervisor.quiet()).await;
 }
 
 /// C-72: the stop command is told the group, though its leader has gone meanwhile.

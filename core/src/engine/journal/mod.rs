@@ -182,12 +182,12 @@ fn look(path: &std::path::Path, takes_over: bool) -> Found {
     if takes_over && leftover.host.is_none() {
         return Found::default();
     }
-    // Another daemon that lives looks after its processes itself. We have none yet.
+    let mut hosts = orphan::hosts(&leftover);
+    // A daemon that lives looks after its processes itself. When it is killed later, its mark is known.
     let is_me = |host: &Host| host.pid == std::process::id();
     if leftover.host.as_ref().is_some_and(|host| !is_me(host) && host.is_alive()) {
-        return Found::default();
+        return Found { orphans: Orphans::new(Vec::new(), hosts), ..Found::default() };
     }
-    let mut hosts = orphan::hosts(&leftover);
     // An earlier engine of this same program has the same mark.
     hosts.retain(|mark| Host::current().is_none_or(|me| me.mark() != *mark));
     let wrote = Wrote::of(leftover.host.as_ref());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::{CleanupPhase, Orphan};
 use crate::exit::Signal;
-use crate::id::{ProcessId, Revision, Seq};
+use crate::id::{Attestation, ProcessId, Revision, Seq};
 use crate::report::{OutputStream, StartReason};
 use crate::step::{Step, Undo};
 use crate::time::WallTime;
@@ -268,6 +268,27 @@ fn events_about_an_earlier_daemon_read_as_in_the_contract() {
             Event::RestoreFailed { release: v1(), error: "boom".to_owned() },
             "restore failed",
             json!({ "error": "boom", "releaseId": "v1" }),
+        ),
+    ] {
+        assert_eq!((event.message().as_ref(), event.data()), (message, data));
+    }
+}
+
+/// C-161, C-165, C-197.
+#[test]
+fn events_about_a_takeover_read_as_in_the_contract() {
+    let text = format!("sha256:{}", "c".repeat(64));
+    let attestation = Attestation::new(text.as_str()).expect("it is well spelled");
+    for (event, message, data) in [
+        (
+            Event::OwnerRetired { attestation },
+            "external owner retired",
+            json!({ "attestation": text, "status": "draining" }),
+        ),
+        (
+            Event::BootstrapFailed { release: v1() },
+            "bootstrap activation failed",
+            json!({ "releaseId": "v1", "status": "error" }),
         ),
     ] {
         assert_eq!((event.message().as_ref(), event.data()), (message, data));

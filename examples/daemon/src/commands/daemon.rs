@@ -95,7 +95,8 @@ async fn until_the_end(engine: &Engine, mut serving: Serving, signals: &mut Sign
 async fn drained(engine: &Engine, signals: &mut Signals) {
     tokio::select! {
         _ = engine.drain_then_shutdown() => {}
-        signal = signals.next() => if !engine.is_draining() { end_now(signal) },
+        // Its end may not even be decided yet.
+        signal = signals.next() => if engine.ending().is_some() && !engine.is_draining() { end_now(signal) },
     }
 }
 

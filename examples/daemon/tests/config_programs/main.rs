@@ -183,3 +183,25 @@ fn a_config_that_cannot_be_loaded_is_one_issue_with_a_fix() {
          proxied process; found 0\n"
     );
 }
+
+/// C-232, C-239: the doctor reads it in the same way.
+#[test]
+fn the_doctor_reads_a_config_that_is_a_program() {
+    let place = Place::new();
+    let socket = place.path("control.sock");
+    let shop = config("'shop'")
+        .replace("proxy: {}", &format!("control: {{path: '{}'}}, proxy: {{port: 0}}", socket.display()));
+    place.write("rollbridge.js", &format!("export default async () => ({shop})"));
+    let ran = place.run(&["doctor", "--json"]);
+    let checks: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    assert_eq!(
+        checks["checks"][0],
+        json!({ "detail": "valid: 1 process, proxy on 127.0.0.1:0", "name": "config", "ok": true })
+    );
+    place.write("rollbridge.js", "throw new Error('no secret')");
+    let ran = place.run(&["doctor", "--json"]);
+    assert_eq!(
+        (ran.code, ran.stdout.contains("1 issue — run \\\"rollbridge validate\\\" for details")),
+        (Some(1), true)
+    );
+}

@@ -136,6 +136,12 @@ impl Daemon {
         Self { child, lines }
     }
 
+    /// The next event.
+    pub(crate) fn next(&self) -> Value {
+        let line = self.lines.recv_timeout(SOON).expect("there is another event");
+        serde_json::from_str(&line).expect("every line is an event")
+    }
+
     /// Waits for this event, and tells its data.
     pub(crate) fn wait_for(&self, message: &str) -> Value {
         loop {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use super::stage::{Visitor, attestation, begun, bootstrap, logged, ran, shop};
+use super::stage::{Visitor, attestation, begun, bootstrap, logged, ran, shop, with_state_file};
 use crate::pids;
 use crate::support::{Daemon, Place, get, is_alive, until};
 
@@ -98,10 +98,7 @@ fn a_release_that_does_not_start_ends_the_daemon() {
 fn a_bootstrap_that_fails_leaves_the_state_file_alone() {
     let place = shop();
     place.release("v1", "crash-at-boot");
-    let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
-    let mut config: serde_json::Value = serde_json::from_str(&config).expect("it is JSON");
-    config["statePath"] = json!(place.path("shop.state.json"));
-    place.write("rollcore.json", &config.to_string());
+    with_state_file(&place);
     let record = "{\"services\":[{\"id\":\"broker\",\"process\":{\"id\":\"broker\",\"pid\":1}}]}\n";
     let state = place.write("shop.state.json", record);
     assert_eq!(ran(bootstrap(&place, "v1", &[])).code, Some(1));

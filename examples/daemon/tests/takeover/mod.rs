@@ -1,6 +1,7 @@
 //! Daemons that begin with a release, and daemons that take the place of others, as systemd or a person runs them.
 
 mod bootstrap;
+mod ending;
 mod owner;
 mod stage;
 mod succession;

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::stage::{Visitor, ask, attestation, last_words, shop};
+use super::stage::{Visitor, ask, attestation, last_words, shop, with_state_file};
 use crate::pids;
 use crate::support::{Daemon, Place, SOON, is_alive, until};
 
@@ -77,10 +77,7 @@ fn a_retirement_that_is_not_attested_is_refused() {
 #[test]
 fn others_are_closed_and_the_state_file_stays() {
     let place = shop();
-    let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
-    let mut config: Value = serde_json::from_str(&config).expect("it is JSON");
-    config["statePath"] = json!(place.path("shop.state.json"));
-    place.write("rollcore.json", &config.to_string());
+    with_state_file(&place);
     let mut daemon = place.daemon();
     place.json(&["deploy", "--release-path", &place.release("v1", "ok"), "--release-id", "v1"]);
     until(|| place.path("v1/working").exists());

@@ -31,6 +31,14 @@ pub(crate) fn shop() -> Place {
     place
 }
 
+/// From now on what runs is written to `shop.state.json`.
+pub(crate) fn with_state_file(place: &Place) {
+    let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
+    let mut config: Value = serde_json::from_str(&config).expect("it is JSON");
+    config["statePath"] = json!(place.path("shop.state.json"));
+    place.write("rollcore.json", &config.to_string());
+}
+
 /// The words of a daemon that begins with this release, which is in the directory of the same name.
 pub(crate) fn bootstrap(place: &Place, release: &str, more: &[&str]) -> Command {
     let path = |name: &str| place.path(name).to_str().expect("the path is text").to_owned();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::stage::{Load, Visitor, attestation, begun, bootstrap, logged, ran, shop};
+use super::stage::{Load, Visitor, attestation, begun, bootstrap, logged, ran, shop, with_state_file};
 use crate::pids;
 use crate::support::{Place, get, is_alive, until};
 
@@ -73,13 +73,6 @@ fn daemons_follow_each_other_under_load_and_nothing_is_lost() {
     assert_eq!(place.json(&["shutdown"])["message"], "shutdown");
     assert!(!place.path("control.sock").exists() && !place.path("shop.state.json").exists());
     assert_eq!(owner.code(), Some(0));
-}
-
-fn with_state_file(place: &Place) {
-    let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
-    let mut config: Value = serde_json::from_str(&config).expect("it is JSON");
-    config["statePath"] = json!(place.path("shop.state.json"));
-    place.write("rollcore.json", &config.to_string());
 }
 
 fn state(place: &Place) -> Value {

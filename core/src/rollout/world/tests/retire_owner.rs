@@ -119,7 +119,7 @@ fn a_shutdown_goes_before_a_retirement_that_was_not_answered() {
     stage.ask(retire());
     stage.ask(Command::Shutdown);
     let refused = Answer::Refused(crate::rollout::Refusal::ShuttingDown);
-    assert_eq!(stage.answers, [refused.clone()]);
+    assert_eq!(stage.answers, std::slice::from_ref(&refused));
     assert_eq!(stage.world.ending(), Some(Ending::Shutdown));
     stage.let_go("worker");
     assert_eq!(stage.answers, [refused, Answer::ShutDown { survivors: 0 }]);
