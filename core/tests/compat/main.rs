@@ -31,7 +31,7 @@ use sources::Tests;
 use table::Table;
 
 /// Whether clauses may still wait for a branch of work, as `pending: <branch>`.
-const MAY_BE_PENDING: bool = true;
+const MAY_BE_PENDING: bool = false;
 
 /// The table of every clause of the contract against the tests of the workspace.
 #[test]
