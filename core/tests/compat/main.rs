@@ -1,6 +1,6 @@
 //! A drop-in for Rollbridge: every clause of its contract has a test, by name, in `clauses.txt`.
 //!
-//! The rule is cheap to keep. A test says in its doc comment, or beside an assertion, which clause it holds: `C-` and the
+//! The rule is cheap to keep. A test says in its doc comment, or beside an assertion, which clause it holds, by its
 //! number. `UPDATE=1` then enters it in the table. What is entered must exist, must run, and must cite the clause, in
 //! itself or in its file.
 
@@ -31,7 +31,7 @@ use sources::Tests;
 use table::Table;
 
 /// Whether clauses may still wait for a branch of work, as `pending: <branch>`.
-const MAY_BE_PENDING: bool = true;
+const MAY_BE_PENDING: bool = false;
 
 /// The table of every clause of the contract against the tests of the workspace.
 #[test]
