@@ -39,7 +39,7 @@
 //! | a connection to the process | one per request | kept for the next request |
 //! | two leases at the same time | may get the same port | never do |
 //! | somebody else answers on the port of a new process | traffic goes to a release that does not serve | the deploy fails and names who holds the port |
-//! | `setsid`, a classic daemon | outlives stops, crashes and the daemon | ends with its process |
+//! | `setsid`, a classic daemon | outlives stops, crashes and the daemon | ends with its process; a job that left the session may go on until the grace is over |
 //! | grandchildren of a process that crashed | live on beside the next start | are gone before it |
 //! | memory of a child in another session | does not count | counts |
 //! | a process above its memory limit before it is ready | is started again until the check times out | the deploy fails at once |

@@ -1,11 +1,11 @@
 //! Every process of the machine at one moment, as far as it matters for finding those that nobody supervises any more.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 
 use super::host::MARK_VARIABLE;
-use super::identity::Stat;
+use super::identity::{Stat, every_pid};
 
 /// How much of a process's environment is read, in bytes; the rest is not searched. Linux allows a quarter of the stack,
 /// which is 2 MiB unless somebody has changed it.
@@ -38,10 +38,8 @@ impl Census {
     /// Looks at every process but this one. For the blocking pool.
     pub(crate) fn take() -> Self {
         let me = std::process::id();
-        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
         let seen = |pid: u32| Some((pid, Seen { stat: Stat::of(pid)?, mark: mark_of(pid) }));
-        Self(pids.filter(|pid| *pid != me).filter_map(seen).collect())
+        Self(every_pid().filter(|pid| *pid != me).filter_map(seen).collect())
     }
 
     /// Of these.

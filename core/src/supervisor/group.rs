@@ -5,18 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::killpg;
 
 use crate::exit::Signal;
-use crate::id::Pid;
 
-use super::identity::{Identity, Presence, Stat};
+use super::identity::{Identity, Presence, Stat, every_pid, signal_exactly};
 use super::kin::{self, Root, Table};
 use super::mark::Mark;
-use super::spawn;
 
 /// How often what a hook left behind is looked for and killed.
 const CLEAR_TRIES: u32 = 3;
@@ -119,7 +116,7 @@ impl Group {
         }
         let is_meant = |stat: &Stat| signal == Signal::KILL || stat.session == self.id();
         for (&pid, stat) in members.iter().filter(|(_, stat)| stat.group != self.id() && is_meant(stat)) {
-            signal_one(pid, stat, signal);
+            signal_exactly(pid, stat.start_time, signal);
         }
     }
 
@@ -146,23 +143,9 @@ impl Group {
     }
 }
 
-/// The descriptor pins the process: if it is still the one that was seen, it is the one that gets the signal.
-fn signal_one(pid: u32, seen: &Stat, signal: Signal) {
-    let Some(Ok(pidfd)) = Pid::new(pid).map(spawn::pidfd_open) else { return };
-    if Stat::of(pid).is_some_and(|now| now.start_time == seen.start_time) {
-        let _gone = spawn::pidfd_send_signal(pidfd.as_fd(), signal);
-    }
-}
-
 /// Every process there is.
 pub(super) fn every_process() -> Table {
-    fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
-        .filter_map(|pid| Stat::of(pid).map(|stat| (pid, stat)))
-        .collect()
+    every_pid().filter_map(|pid| Stat::of(pid).map(|stat| (pid, stat))).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,28 @@
 //! Which process a pid means: the one that started at this time (`proc_pid_stat(5)`).
 
 use std::fs;
+use std::os::fd::AsFd;
 
+use crate::exit::Signal;
 use crate::id::Pid;
+
+use super::spawn;
+
+/// The numbers of all processes that there are now.
+pub(super) fn every_pid() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()))
+}
+
+/// Sends `signal` to the process with this pid that was started then, and to nobody who got its number since.
+pub(super) fn signal_exactly(pid: u32, start_time: u64, signal: Signal) {
+    // The descriptor pins the process: who it is is asked afterwards.
+    let Some(Ok(pidfd)) = Pid::new(pid).map(spawn::pidfd_open) else { return };
+    if Stat::of(pid).is_some_and(|stat| stat.start_time == start_time) {
+        // It may be gone by now, or not be ours to signal: whoever looks next will see.
+        let _gone = spawn::pidfd_send_signal(pidfd.as_fd(), signal);
+    }
+}
 
 /// What the kernel tells about a process, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@
 //! carries a mark of the host that started it.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
 
 use nix::sys::signal::killpg;
 
@@ -14,9 +13,8 @@ use crate::exit::Signal;
 use crate::id::Pid;
 
 use super::census::{Census, Seen};
-use super::identity::Stat;
+use super::identity::{Stat, signal_exactly};
 use super::kin::{self, Root, Table};
-use super::spawn;
 
 /// The group and session of a process whose supervisor is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,12 +155,8 @@ impl Stray {
             let group = nix::unistd::Pid::from_raw(self.number.as_raw());
             let _gone_or_not_allowed = signal.and_then(|signal| killpg(group, signal));
         }
-        for (pid, _) in living.iter().filter(|(_, stat)| stat.group != number) {
-            // The descriptor pins the process: who is still the same then is who gets the signal.
-            let Some(Ok(pidfd)) = Pid::new(*pid).map(spawn::pidfd_open) else { continue };
-            if self.still_has(*pid).is_some() {
-                let _gone_or_not_allowed = spawn::pidfd_send_signal(pidfd.as_fd(), signal);
-            }
+        for (pid, stat) in living.iter().filter(|(_, stat)| stat.group != number) {
+            signal_exactly(*pid, stat.start_time, signal);
         }
     }
 }

@@ -1,13 +1,10 @@
 //! Every process there is, and a signal for exactly one of them.
 
 use std::fs;
-use std::os::fd::AsFd;
 
 use crate::exit::Signal;
-use crate::id::Pid;
 
-use super::identity::Stat;
-use super::spawn;
+use super::identity::{Stat, every_pid, signal_exactly};
 
 /// One process, as it was when the table was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +32,13 @@ impl ProcessEntry {
 
     /// Sends `signal` to this process, and to nobody who got its number since.
     pub(crate) fn signal(&self, signal: Signal) {
-        // The descriptor pins the process: who it is is asked afterwards.
-        let Some(Ok(pidfd)) = Pid::new(self.pid).map(spawn::pidfd_open) else { return };
-        if self.is_alive() {
-            // It may be gone by now, or not be ours to signal: whoever looks next will see.
-            let _gone = spawn::pidfd_send_signal(pidfd.as_fd(), signal);
-        }
+        signal_exactly(self.pid, self.start_time, signal);
     }
 }
 
 /// Every process that is alive. Reads much of `/proc`: for the blocking pool.
 pub(crate) fn process_table() -> Vec<ProcessEntry> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
-    let mut table: Vec<_> = pids.filter_map(ProcessEntry::of).collect();
+    let mut table: Vec<_> = every_pid().filter_map(ProcessEntry::of).collect();
     table.sort_by_key(|process| process.pid);
     table
 }

@@ -13,6 +13,7 @@ mod scan;
 
 mod answers;
 mod app;
+mod better;
 mod check;
 mod deploying;
 mod events;
@@ -46,6 +47,15 @@ fn every_clause_has_a_test() {
     }
     let problems = check::problems(&table, &tests, MAY_BE_PENDING);
     assert!(problems.is_empty(), "{}\n(UPDATE=1 enters the tests that cite a clause)", problems.join("\n"));
+}
+
+/// What is better than there is not only said: `better.txt` names the tests of each row.
+#[test]
+fn everything_that_is_better_has_a_test() {
+    let tests = Tests::of_workspace(&root());
+    let text = read(&root().join("core/tests/compat/better.txt"));
+    let problems = better::problems(&text, &tests);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 fn read(path: &Path) -> String {

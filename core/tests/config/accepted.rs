@@ -279,3 +279,17 @@ fn fronts_are_addresses_or_ranges() {
         "Set proxy.trustedFronts to a list of addresses, e.g. [\"10.0.0.0/8\"].",
     );
 }
+
+/// Rollbridge hands times to timers that take 31 bits at most: a longer one fires after a millisecond.
+#[test]
+fn a_timeout_may_be_longer_than_a_month() {
+    let config = with_top(
+        &json!({ "proxy": { "drainTimeoutMs": 4_294_967_296_u64, "healthTimeoutMs": 2_147_483_648_u64 } }),
+    );
+    let application = valid(&config);
+    assert_eq!(application.proxy.drain_timeout, Duration::from_millis(1 << 32));
+    assert_eq!(
+        application.proxied().health.as_ref().map(|health| health.timeout),
+        Some(Duration::from_millis(1 << 31))
+    );
+}

@@ -51,6 +51,10 @@ impl Start {
 
     /// Binds the control socket, once the release is active. Everything that was begun is still there after a failure.
     pub(super) async fn open(&self, engine: &Engine, control: &ControlSpec) -> Result<ControlServer, Failed> {
+        if matches!(self, Self::With { takes_over: false, .. }) {
+            // Nobody else has the proxy's address. A release that is killed while it starts must be known.
+            engine.keep_state().await;
+        }
         let server = self.bind(engine, control).await?;
         // Whoever has the socket is the daemon of this application, and the state file is his.
         engine.keep_state().await;

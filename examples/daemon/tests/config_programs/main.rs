@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use support::{Place, Ran};
 
 /// The config that Rollbridge's users have.
-pub(crate) const ROLLBRIDGE_JS: &str = include_str!("rollbridge.js");
+pub(crate) const ROLLBRIDGE_JS: &str = include_str!("../../../apps/tickets/rollbridge.js");
 
 /// A small valid config with this application, as a JavaScript expression.
 pub(crate) fn config(application: &str) -> String {
