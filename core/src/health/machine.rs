@@ -115,7 +115,8 @@ impl Machine {
                 self.wait(HealthReason::Rejected { why }, now)
             }
             (State::Probing { since, until }, Event::TimeUp) if now >= until => {
-                self.wait(HealthReason::NoAnswer { within: until - since }, now)
+                let reason = self.reason_of_silence(until - since);
+                self.wait(reason, now)
             }
             // An early timer, or the answer to a probe whose time is over.
             (_, Event::TimeUp | Event::ProbeEnded(_)) => Vec::new(),
@@ -140,6 +141,15 @@ impl Machine {
         }
         self.state = State::Waiting { until: (now + self.schedule.interval).min(self.deadline) };
         Vec::new()
+    }
+
+    /// A last probe that had less than its time says less than the answer before it.
+    fn reason_of_silence(&self, within: Duration) -> HealthReason {
+        match &self.reason {
+            HealthReason::NoAttempts => HealthReason::NoAnswer { within },
+            _ if within >= self.schedule.probe_timeout => HealthReason::NoAnswer { within },
+            earlier => earlier.clone(),
+        }
     }
 
     fn done(&mut self, result: Result<Ready, HealthReason>) -> Vec<Action> {
@@ -222,6 +232,15 @@ mod tests {
         let patient = HealthSchedule { probe_timeout: MS(5_000), ..schedule() };
         let (result, end) = play(patient, |_| None);
         assert_eq!((result, end), (Err(HealthReason::NoAnswer { within: MS(1_000) }), 1_100));
+    }
+
+    /// C-83: the reason is that of the last answer, also when the last probe was cut by the end of the check.
+    #[test]
+    fn a_last_probe_that_was_cut_does_not_hide_the_answer_before_it() {
+        let answers = |attempt| (attempt < 4).then_some((0, ProbeOutcome::Status(503)));
+        let patient = HealthSchedule { probe_timeout: MS(5_000), ..schedule() };
+        let (result, end) = play(patient, answers);
+        assert_eq!((result, end), (Err(HealthReason::Status(503)), 1_100));
     }
 
     /// The answer of another process on the same port is none.

@@ -63,9 +63,10 @@ async fn a_companion_that_grows_is_restarted() {
 
     let go = shop.release_path().join("go");
     fs::write(&go, "").expect("it can be written");
-    until("stopped for its memory", || worker(&shop).state != "running").await;
+    // It may be restarted more than once until the file is gone.
+    until("stopped for its memory", || worker(&shop).memory_restarts > 0).await;
     fs::remove_file(&go).expect("it is there");
-    until("up again", || worker(&shop).memory_restarts == 1 && worker(&shop).state == "running").await;
+    until("up again", || worker(&shop).state == "running").await;
     let again = worker(&shop);
     assert_ne!(again.pid, first);
     assert_eq!(again.restarts, 0, "it is no crash");
