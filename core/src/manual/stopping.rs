@@ -53,8 +53,8 @@
 //! is over. The same is done after a crash, before the next start.
 //!
 //! Its members are its group, its session, whoever descends from a member, and whoever carries the mark of its start in
-//! the environment. So `setsid`, `nohup`, `&` and a classic daemon end with it; they get the stop signal as well. The mark
-//! is in `ROLLCORE_START`, one word per supervisor when supervisors run below supervisors. What is to live on has to be
+//! the environment. So `setsid`, `nohup`, `&` and a classic daemon end with it. The stop signal goes to the session: whoever
+//! has left it, such as a background job that is to outlive its worker, may go on until the grace is over. The mark is in `ROLLCORE_START`, one word per supervisor when supervisors run below supervisors. What is to live on has to be
 //! let go: `env -u ROLLCORE_START setsid …`. `rollcore ensure-daemon` does so for the daemon that it starts.
 //!
 //! Who is *not* found: a program that has a session of its own, whose parents are gone, and whose environment shows no

@@ -99,7 +99,10 @@ impl Group {
         fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| self.mark.is_in(&environ))
     }
 
-    /// Sends `signal` to every member. For the blocking pool.
+    /// Sends `signal` to every member of the session; SIGKILL to whoever has left it, too. For the blocking pool.
+    ///
+    /// Whoever has made a session of its own wants to outlive its parents, such as a job that goes on when its worker is
+    /// stopped: it has the whole grace to come to its end.
     pub(super) fn signal(&self, signal: Signal) {
         // First the family: once its parents are gone, who has left the session may be lost from sight. The environments
         // of everybody else take longer to read, and the group does not wait for that.
@@ -114,7 +117,8 @@ impl Group {
         if is_headless && self.leader.presence() == Presence::Gone {
             self.signal_group(signal);
         }
-        for (&pid, stat) in members.iter().filter(|(_, stat)| stat.group != self.id()) {
+        let is_meant = |stat: &Stat| signal == Signal::KILL || stat.session == self.id();
+        for (&pid, stat) in members.iter().filter(|(_, stat)| stat.group != self.id() && is_meant(stat)) {
             signal_one(pid, stat, signal);
         }
     }

@@ -58,15 +58,36 @@ time.sleep(1000)'; exec sleep 1000",
 async fn whoever_leaves_the_session_is_stopped_with_the_process() {
     for (what, line) in WAYS_OUT {
         let directory = tempfile::tempdir().expect("a directory");
-        let spec = in_directory(&directory, grace(line, Duration::from_secs(5)));
+        let spec = in_directory(&directory, grace(line, Duration::from_millis(300)));
         let (watched, leader) = Watched::started(spec).await;
         let escapee = pid_from(&directory.path().join("pid")).await;
         assert_ne!(escapee, leader.get(), "{what}");
+        let has_left = session_of(escapee) != leader.get();
         let report = within(watched.supervisor.stop()).await;
         assert!(!is_alive(escapee), "{what} outlived the stop");
         assert!(report.is_clean(), "{what}: {report:?}");
-        assert!(!report.killed, "{what}: it got the stop signal and needed no more: {report:?}");
+        assert_eq!(report.killed, has_left, "{what}: the stop signal is for the session: {report:?}");
     }
+}
+
+/// A background job in a session of its own, as Velocious starts them, is to outlive the worker that began it. It died
+/// with the deploy that stopped its worker when the stop signal went to everybody.
+#[tokio::test]
+async fn whoever_left_the_session_may_finish_within_the_grace() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let line =
+        "setsid sh -c 'echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done; echo done > result' & wait";
+    let spec = in_directory(&directory, grace(line, Duration::from_secs(10)));
+    let (mut watched, _) = Watched::started(spec).await;
+    let job = pid_from(&directory.path().join("pid")).await;
+    let supervisor = watched.supervisor.clone();
+    let stop = tokio::spawn(async move { supervisor.stop().await });
+    watched.exit().await;
+    assert!(is_alive(job), "its worker is gone, and it works");
+    fs::write(directory.path().join("go"), "").expect("it can be written");
+    let report = within(stop).await.expect("a stop does not panic");
+    assert!(report.is_clean() && !report.killed, "{report:?}");
+    assert_eq!(fs::read_to_string(directory.path().join("result")).expect("it was written"), "done\n");
 }
 
 #[tokio::test]
