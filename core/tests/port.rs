@@ -24,7 +24,7 @@ async fn exhausted(allocator: &PortAllocator, range: PortRange) -> String {
     allocator.lease(range).await.expect_err("there is no port").to_string()
 }
 
-/// Better than C-53: leases know each other.
+/// Better than C-53: leases know each other. C-50.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_at_once_never_clash() {
     const HOST: &str = "127.0.0.2";

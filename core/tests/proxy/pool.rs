@@ -7,6 +7,7 @@ use rollcore::{DrainingProxy, ProxyOptions, Traffic};
 
 use crate::support::*;
 
+/// Better than C-97.
 #[tokio::test]
 async fn connections_are_kept_for_the_next_request() {
     let app = App::saying("hello").await;

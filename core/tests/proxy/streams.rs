@@ -74,6 +74,7 @@ async fn ten_megabytes_come_back() {
 }
 
 /// Each event arrives before the application makes the next one.
+/// C-94, C-105: a request counts until its answer is finished.
 #[tokio::test]
 async fn server_sent_events_arrive_one_by_one() {
     let (app, mut connections) = App::by_hand().await;

@@ -116,7 +116,7 @@ async fn a_request_stays_where_it_began() {
 }
 
 /// A stream, an answer that nobody reads, a request without an answer and a WebSocket outlive the budget; an idle
-/// client and the new release's request are not touched.
+/// client and the new release's request are not touched. C-105, C-130.
 #[tokio::test]
 async fn what_outlives_the_budget_is_cut_and_counted() {
     let (app, mut connections) = App::by_hand().await;

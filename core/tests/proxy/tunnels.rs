@@ -14,6 +14,7 @@ const ASK: &str = "GET /socket HTTP/1.1\r\nHost: shop.test:81\r\nConnection: kee
 const AGREE: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Own: 1\r\n\r\n";
 
+/// C-101, C-105.
 #[tokio::test]
 async fn a_real_websocket_works() {
     let app = App::start(|peer| async move {
