@@ -21,6 +21,7 @@ async fn a_socket_is_handed_over_with_who_waits_in_it() {
     let mut kept = Peer::connect(old.local_addr()).await;
     assert_eq!(kept.get("/").await.1, "old");
     let mut busy = Peer::connect(old.local_addr()).await;
+    assert_eq!(busy.get("/").await.1, "old", "it is let in");
     busy.send("GET / HTTP/1.1\r\n").await;
 
     let listener = within(old.leave(true)).await.expect("it listened");
@@ -55,7 +56,7 @@ async fn an_address_that_is_left_is_free_at_once() {
     assert_eq!(next.listen().expect("the address is free"), address);
     kept.send(GET).await;
     assert_eq!(kept.response().await.1, "old");
-    assert_eq!(next.listen().expect_err("it listens already").code(), "proxy_bind_failed");
+    assert_eq!(next.listen().expect_err("it listens already").code(), "proxy_address_in_use");
 }
 
 /// Who says nothing does not keep it for ever, and a tunnel or a request no longer than the budget.
