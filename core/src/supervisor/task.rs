@@ -165,8 +165,10 @@ impl Task {
                 Event::Spawned(pid)
             }
             Err(NotSpawned { message, detail }) => {
-                self.start_error = Some(StartError::NotSpawned { message: message.clone(), detail });
-                Event::NotSpawned(message)
+                // ENOENT of a shell that is there leaves everybody puzzled.
+                let told = if detail.is_empty() { message.clone() } else { format!("{message} ({detail})") };
+                self.start_error = Some(StartError::NotSpawned { message, detail });
+                Event::NotSpawned(told)
             }
         }
     }

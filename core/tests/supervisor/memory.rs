@@ -19,7 +19,7 @@ time.sleep(1000)"
     );
     let command = Command::Exec { program: "python3".into(), args: vec!["-c".into(), program] };
     let memory = Some(MemorySpec { check_interval: Duration::from_millis(50), ..memory });
-    RunSpec { command, memory, cwd: directory.path().into(), ..grace("", Duration::from_secs(5)) }
+    RunSpec { command, memory, cwd: directory.path().into(), ..grace("", Duration::from_millis(500)) }
 }
 
 fn go(directory: &tempfile::TempDir) {
@@ -62,6 +62,8 @@ async fn above_the_limit_everything_is_stopped_and_started_again() {
     assert!(pid == first && rss_bytes > limit_bytes && limit_bytes == 60 * MEGABYTE);
     let exit = Change::Exited { exit: Exit::Signal(Signal::TERM), was_ready: true, then: AfterExit::Stays };
     assert_eq!(watched.change().await, exit);
+    // The one that has left the session did not get the stop signal.
+    assert_eq!(watched.change().await, Change::StopTimedOut { pid: first });
     let Change::Started { pid: second, reason: StartReason::Memory } = watched.change().await else {
         panic!("it is started again")
     };

@@ -39,7 +39,8 @@ async fn the_culprit_of_a_failed_start_is_named() {
     assert_eq!(error.to_string(), "spawn /bin/sh ENOENT");
     assert_eq!(error.code(), "not_spawned");
     assert_eq!(error.detail(), Some("its directory /no/such/place: No such file or directory"));
-    let told = Change::NotStarted { reason: StartReason::Deploy, error: "spawn /bin/sh ENOENT".into() };
+    let error = "spawn /bin/sh ENOENT (its directory /no/such/place: No such file or directory)".into();
+    let told = Change::NotStarted { reason: StartReason::Deploy, error };
     assert_eq!(watched.change().await, told);
     assert_eq!(watched.supervisor.report().state, ProcessState::Failed { exit: None });
     assert_eq!(watched.supervisor.report().last_reason, None);

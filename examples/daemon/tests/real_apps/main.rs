@@ -7,4 +7,5 @@ mod node;
 mod python;
 mod story;
 mod support;
+mod tickets;
 mod velocious;

@@ -162,6 +162,15 @@ impl Daemon {
         kill(pid(&self.child), signal).expect("it is there");
     }
 
+    pub(crate) fn signal_until_it_ends(&mut self, signal: Signal) {
+        let deadline = Instant::now() + SOON;
+        while !matches!(self.child.try_wait(), Ok(Some(_))) {
+            assert!(Instant::now() < deadline, "signals do not end it");
+            self.signal(signal);
+            std::thread::yield_now();
+        }
+    }
+
     /// Waits for its end, and tells its exit code.
     pub(crate) fn code(&mut self) -> Option<i32> {
         // Its stdout ends with it, so the reader says when.

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::stage::{Visitor, attestation, begun, bootstrap, logged, ran, shop, with_state_file};
 use crate::pids;
@@ -93,16 +93,24 @@ fn a_release_that_does_not_start_ends_the_daemon() {
     until(|| !started.iter().flat_map(pids).any(is_alive));
 }
 
-/// C-161: what an earlier daemon wrote down stays.
+/// C-161: of what an earlier daemon wrote down, whoever is still there stays known. This test stands for such a process.
 #[test]
-fn a_bootstrap_that_fails_leaves_the_state_file_alone() {
+fn a_bootstrap_that_fails_keeps_the_records_of_an_earlier_daemon() {
     let place = shop();
     place.release("v1", "crash-at-boot");
     with_state_file(&place);
-    let record = "{\"services\":[{\"id\":\"broker\",\"process\":{\"id\":\"broker\",\"pid\":1}}]}\n";
-    let state = place.write("shop.state.json", record);
+    let broker = json!({ "id": "broker", "pid": std::process::id() });
+    let record = json!({ "services": [{ "id": "broker", "process": broker }] });
+    let state = place.write("shop.state.json", &record.to_string());
     assert_eq!(ran(bootstrap(&place, "v1", &[])).code, Some(1));
-    assert_eq!(std::fs::read_to_string(state).expect("it is there"), record);
+    let kept: Value =
+        serde_json::from_str(&std::fs::read_to_string(state).expect("it is there")).expect("JSON");
+    assert_eq!(
+        (&kept["orphans"][0]["id"], &kept["orphans"][0]["pid"]),
+        (&broker["id"], &broker["pid"]),
+        "{kept:#}"
+    );
+    assert_eq!(kept["releases"], json!([]), "nothing of the failed release is left: {kept:#}");
 }
 
 /// C-159, C-163: as they are told, before anything is bound. Every text is in the library's tests.

@@ -6,14 +6,14 @@ mod database;
 mod deadline;
 mod events;
 pub mod http;
-mod leftovers;
+pub mod leftovers;
 mod load;
 mod socket;
 
 pub use app::{App, NODE, PYTHON, Release, VELOCIOUS};
-pub use daemon::{Daemon, Running, Setup, rollcore_path};
+pub use daemon::{Daemon, Running, Setup, rollcore, rollcore_path};
 pub use database::Database;
-pub use deadline::wait_for_exit;
+pub use deadline::{DEADLINE, wait_for_exit};
 pub use events::millis_between;
 pub use leftovers::free_ports;
 pub use load::{Load, Mix, Tally};
