@@ -19,6 +19,9 @@ mod schedule;
 pub use outcome::{HealthReason, Ready};
 pub use schedule::HealthSchedule;
 
+/// A silence that lasts longer is an answer of its own, also when the deadline ended it.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// What one probe found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProbeOutcome {
@@ -143,11 +146,11 @@ impl Machine {
         Vec::new()
     }
 
-    /// A last probe that had less than its time says less than the answer before it.
+    /// A last probe that had but a moment says less than the answer before it.
     fn reason_of_silence(&self, within: Duration) -> HealthReason {
         match &self.reason {
             HealthReason::NoAttempts => HealthReason::NoAnswer { within },
-            _ if within >= self.schedule.probe_timeout => HealthReason::NoAnswer { within },
+            _ if within >= self.schedule.probe_timeout.min(MOMENT) => HealthReason::NoAnswer { within },
             earlier => earlier.clone(),
         }
     }
@@ -170,6 +173,15 @@ mod tests {
 
     fn schedule() -> HealthSchedule {
         HealthSchedule { timeout: MS(1_000), interval: MS(300), start_delay: MS(100), probe_timeout: MS(400) }
+    }
+
+    /// A release that accepts and never answers was reported as one that could not be reached.
+    #[test]
+    fn a_last_probe_that_was_silent_for_long_is_told() {
+        let schedule = HealthSchedule { timeout: MS(4_000), probe_timeout: MS(5_000), ..schedule() };
+        let (result, end) = play(schedule, |attempt| (attempt == 1).then_some((5, ProbeOutcome::Failed)));
+        assert!(matches!(result, Err(HealthReason::NoAnswer { .. })), "{result:?}");
+        assert_eq!(end, 4_100);
     }
 
     /// Plays `answer(attempt)` to every probe: an outcome after so many ms, or no answer. Returns the end and its time.
