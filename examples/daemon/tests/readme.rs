@@ -6,11 +6,12 @@ use std::process::{Command, Output};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The shell blocks below a heading, up to the next heading of the same rank.
+/// The shell blocks below a heading, up to the next heading of its rank or a higher one.
 fn shell_below(heading: &str) -> String {
     let rank = heading.split(' ').next().expect("a heading begins with #");
     let section = README.split_once(&format!("\n{heading}\n")).expect(heading).1;
-    let section = section.split(&format!("\n{rank} ")).next().expect("it has a beginning");
+    let ends = (1..=rank.len()).filter_map(|rank| section.find(&format!("\n{} ", "#".repeat(rank))));
+    let section = &section[..ends.min().unwrap_or(section.len())];
     let blocks = section.split("```sh\n").skip(1).filter_map(|block| block.split_once("```"));
     blocks.map(|(block, _)| block).collect()
 }
