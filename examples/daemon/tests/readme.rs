@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use sha2::{Digest, Sha256};
+
 const README: &str = include_str!("../../../README.md");
 
 /// The shell blocks below a heading, up to the next heading of its rank or a higher one.
@@ -38,12 +40,27 @@ fn run(script: &str, directory: &Path, application: &str) -> Output {
     // The socket's default place is shared by the whole machine: these tests get names of their own.
     let own = format!("{}-{}\"", application.trim_end_matches('"'), std::process::id());
     let script = with_free_ports(script).replace(application, &own);
+    let _leftovers = Leftovers(own.trim_matches('"').to_owned());
     Command::new("sh")
         .args(["-euc", &script])
         .env("PATH", path)
         .current_dir(directory)
         .output()
         .expect("a shell")
+}
+
+/// What a daemon in the background leaves at its default places, for a name that nobody uses again.
+struct Leftovers(String);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        let digest: String = Sha256::digest(&self.0).iter().map(|byte| format!("{byte:02x}")).collect();
+        let user = nix::unistd::Uid::effective();
+        let _ = std::fs::remove_dir_all(format!("/tmp/rollbridge-{user}-{}-runtime", &digest[..16]));
+        for suffix in ["log", "pid"] {
+            let _ = std::fs::remove_file(format!("/tmp/rollbridge-{}.{suffix}", self.0));
+        }
+    }
 }
 
 fn said(output: &Output) -> String {

@@ -1,5 +1,7 @@
 //! `recover`, and what a daemon without `restoreOnStart` tells of the one before.
 
+use std::process::Stdio;
+
 use nix::sys::signal::{Signal, kill as send};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use crate::stage::{
     CleanUp, Stranger, events, kill, left_in, shop, shop_without_restore, start_time, state, until_state,
 };
-use crate::support::{Place, get, is_alive, until};
+use crate::support::{Daemon, Place, get, is_alive, until};
 
 fn deploy(place: &Place, id: &str) -> String {
     let release = place.release(id, "ok");
@@ -265,4 +267,20 @@ fn recover_needs_a_state_file_and_no_daemon() {
         without.failure(&["recover"]),
         "No statePath is configured; set statePath in the config to enable recovery.\n"
     );
+}
+
+/// A daemon that begins with a release has no control socket yet, and is as mortal as any.
+#[test]
+fn a_bootstrap_under_way_is_known_from_the_first_process_on() {
+    let place = shop_without_restore();
+    let _clean = CleanUp(&place);
+    let (config, release) = (place.path("rollcore.json"), place.release("v1", "never-healthy"));
+    let mut command = place.command(&["daemon", "--config", config.to_str().expect("the path is text")]);
+    command.args(["--release-path", &release, "--release-id", "v1", "--revision", "r1"]);
+    let daemon = Daemon::spawned(command.stdout(Stdio::piped()).spawn().expect("it can be run"));
+    until(|| left_in(&place).len() == 4);
+    kill(daemon);
+    let stopped = place.run(&["recover", "--force"]);
+    assert!(stopped.stdout.starts_with("Stopped 4 orphaned processes:\n"), "{stopped:?}");
+    assert_eq!(left_in(&place), [0; 0]);
 }
