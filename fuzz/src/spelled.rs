@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::Bytes;
 
-const TOP: [&str; 9] = [
+const TOP: [&str; 10] = [
+    "restoreOnStart",
     "application",
     "proxy",
     "control",
@@ -39,7 +40,7 @@ const PROCESS: [&str; 20] = [
     "x",
 ];
 
-const INSIDE: [&str; 35] = [
+const INSIDE: [&str; 36] = [
     "path",
     "mode",
     "owner",
@@ -66,6 +67,7 @@ const INSIDE: [&str; 35] = [
     "backoffFactor",
     "maxDelayMs",
     "limitBytes",
+    "trustedFronts",
     "warnBytes",
     "checkIntervalMs",
     "screens",

@@ -31,7 +31,7 @@ mod table;
 use sources::Tests;
 use table::Table;
 
-/// Whether clauses may still wait for a branch of work, as `pending: <branch>`.
+/// Whether clauses may wait for their test, as `pending: <for what>`. Not while nothing is being built.
 const MAY_BE_PENDING: bool = false;
 
 /// The table of every clause of the contract against the tests of the workspace.
