@@ -58,6 +58,19 @@ impl Census {
         self.0.iter().map(|(pid, seen)| (*pid, seen)).filter(|(_, seen)| seen.stat.alive)
     }
 
+    /// Of the marks of hosts, those whose host is gone: one that lives, such as an owner that retires, looks after its
+    /// processes itself.
+    pub(crate) fn gone(&self, hosts: &[String]) -> Vec<String> {
+        hosts.iter().filter(|mark| !self.is_there(mark)).cloned().collect()
+    }
+
+    fn is_there(&self, mark: &str) -> bool {
+        let number = |text: &str| text.parse::<u64>().ok();
+        let host = mark.split_once('.').and_then(|(pid, start)| Some((number(pid)?, number(start)?)));
+        host.and_then(|(pid, start)| Some((u32::try_from(pid).ok()?, start)))
+            .is_some_and(|(pid, start)| self.living(pid).is_some_and(|seen| seen.stat.start_time == start))
+    }
+
     /// Everybody who lives and carries the mark of one of these hosts, with the number of the session.
     pub(crate) fn marked<'a>(&'a self, hosts: &'a [String]) -> impl Iterator<Item = (u32, u32, &'a Mark)> {
         self.all_living()

@@ -80,20 +80,22 @@ impl Group {
         strangers.retain(|pid, start_time| table.get(pid).is_some_and(|stat| stat.start_time == *start_time));
         let found = kin::members(&table, &root, |pid, stat| {
             let is_known = strangers.get(&pid) == Some(&stat.start_time);
-            let is_marked = reads_marks && !is_known && self.is_marked(pid);
-            if reads_marks && !is_marked {
+            let is_marked = if reads_marks && !is_known { self.is_marked(pid) } else { None };
+            if is_marked == Some(false) {
                 strangers.insert(pid, stat.start_time);
             }
-            is_marked
+            is_marked == Some(true)
         });
         let members: Table = found.into_iter().map(|pid| (pid, table[&pid])).collect();
         memory.members = members.iter().map(|(pid, stat)| (*pid, stat.start_time)).collect();
         members
     }
 
-    /// One whose environment may not be read is another user's.
-    fn is_marked(&self, pid: u32) -> bool {
-        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| self.mark.is_in(&environ))
+    /// `None`: not to be known now. One whose environment may not be read is another user's; in the middle of an `exec` it is
+    /// empty.
+    fn is_marked(&self, pid: u32) -> Option<bool> {
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok().filter(|environ| !environ.is_empty())?;
+        Some(self.mark.is_in(&environ))
     }
 
     /// Sends `signal` to every member of the session; SIGKILL to whoever has left it, too. For the blocking pool.

@@ -87,7 +87,7 @@ impl Stray {
 
     /// Whether anybody is left of it. Who has come meanwhile is part of it from now on.
     pub(crate) fn look(&mut self, census: &Census, hosts: &[String]) -> bool {
-        let known = if self.is_proven { self.kin(census, hosts) } else { self.group(census) };
+        let known = if self.is_proven { self.kin(census, &census.gone(hosts)) } else { self.group(census) };
         let is_there = !known.is_empty();
         if is_there {
             self.known = known;

@@ -65,7 +65,7 @@ pub(super) fn find(entries: &[Entry], hosts: &[String], wrote: Wrote, census: &C
         let is_among = found.iter().any(|left| left.stray.has(entry.pid.get()));
         found.extend(recorded(entry, wrote, census).filter(|_| !is_among));
     }
-    for (pid, session, mark) in census.marked(hosts) {
+    for (pid, session, mark) in census.marked(&census.gone(hosts)) {
         if found.iter().any(|left| left.stray.has(pid)) {
             continue;
         }
@@ -196,6 +196,20 @@ mod tests {
         let expected = [("a", 40), ("web", 50), ("cron", 61)].map(|(id, pid)| (id.to_owned(), pid));
         assert_eq!(ids(&found), expected);
         assert!(found.iter().all(LeftBehind::is_proven));
+    }
+
+    /// C-166: an owner that retires still looks after its processes. When its successor was killed they were taken for
+    /// orphans, and ended.
+    #[test]
+    fn processes_of_a_daemon_that_lives_are_no_orphans() {
+        let hosts = ["9.9".to_owned(), "7.8".to_owned()];
+        let with = |host: Seen| {
+            let web = (50, Seen::made_up(50, 50, 510).marked("7.8", "web", "v1"));
+            find(&[], &hosts, Wrote::Us, &Census::of([web, (7, host)]))
+        };
+        assert!(with(Seen::made_up(7, 7, 8)).is_empty(), "it lives");
+        assert_eq!(with(Seen::made_up(7, 7, 9)).len(), 1, "somebody else has its pid");
+        assert_eq!(with(Seen::made_up(7, 7, 8).zombie()).len(), 1, "it is dead");
     }
 
     /// C-207: of others, the pid is all there is.

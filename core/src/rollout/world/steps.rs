@@ -14,7 +14,7 @@ use crate::step::Step;
 use crate::time::Instant;
 
 use super::operation::Operation;
-use super::release::ReleaseState;
+use super::release::{ReleaseState, survivors_failure};
 use super::rollout::{Definition, Progress, Rollout, Verb, WaitsFor};
 use super::{Owner, World};
 
@@ -163,6 +163,10 @@ impl World {
             Change::Exited { exit, .. } => {
                 Some(Progress::Fails(exited_early(&instance.id, &exit.to_string(), tail)))
             }
+            // Its leader outlived SIGKILL, so no exit was told.
+            Change::EndedForMemory(report) => {
+                Some(Progress::Fails(survivors_failure(&instance.id, report.survivors)))
+            }
             _ => None,
         }
     }
@@ -204,10 +208,14 @@ impl World {
         change: &Change,
         tail: &[String],
     ) -> Option<Progress> {
-        let Change::Exited { exit, .. } = change else { return None };
-        self.actions.push(Action::CancelProbe(key));
         let id = &self.instances.get(&key)?.id;
-        Some(Progress::Fails(exited_early(id, &exit.to_string(), tail)))
+        let failure = match change {
+            Change::Exited { exit, .. } => exited_early(id, &exit.to_string(), tail),
+            Change::EndedForMemory(report) => survivors_failure(id, report.survivors),
+            _ => return None,
+        };
+        self.actions.push(Action::CancelProbe(key));
+        Some(Progress::Fails(failure))
     }
 
     fn switch(&mut self, rollout: &Rollout, now: Instant) -> Progress {

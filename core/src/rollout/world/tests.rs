@@ -232,3 +232,19 @@ fn a_failed_start_says_which_and_where() {
     let Some(Answer::Undone { cause, .. }) = stage.answers.last() else { panic!("{:?}", stage.answers) };
     assert_eq!(cause.to_string(), "spawn /bin/sh ENOENT: process \"worker\" could not be started in /srv");
 }
+
+/// A process that grew beyond its memory before it was ready, and whose leader outlived SIGKILL: no exit is ever told, and
+/// the deploy kept the lock for ever.
+#[test]
+fn what_is_ended_for_its_memory_and_survives_fails_the_deploy() {
+    let mut stage = Stage::with(vec![]);
+    stage.held.insert("web");
+    stage.deploy("v1");
+    let web = stage.newest("web");
+    stage.start(web, StartReason::Deploy);
+    let report = StopReport { exit: None, killed: true, survivors: 1 };
+    stage.told(web, Change::EndedForMemory(report));
+    let Some(Answer::Stuck { cause, .. }) = stage.answers.last() else { panic!("{:?}", stage.answers) };
+    assert!(cause.to_string().starts_with("1 of the processes of web outlived SIGKILL"), "{cause}");
+    assert_eq!(stage.world.busy_with(), None);
+}

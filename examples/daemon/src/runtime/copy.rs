@@ -61,6 +61,11 @@ impl Copy {
             && digest_of(&self.program).is_ok_and(|digest| digest == self.identity.digest)
     }
 
+    /// Whether its program is missing.
+    fn is_empty(&self) -> bool {
+        self.program.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Keeps it from being taken for a forgotten one.
     fn touch(&self) -> io::Result<()> {
         File::open(&self.manifest)?.set_modified(SystemTime::now())
@@ -76,6 +81,12 @@ pub(crate) fn prepare(base: &Path, this: &RuntimeIdentity) -> Result<Copy, Strin
     let copy = Copy::at(&directory, &this.digest).map_err(failed)?;
     sweep(&base, &directory);
     match directory.symlink_metadata() {
+        // Whoever cleans /tmp takes the files and may leave the directory: what is not there cannot be used by mistake.
+        Ok(found) if found.is_dir() && copy.is_empty() => {
+            std::fs::remove_dir_all(&directory)
+                .and_then(|()| make(&base, &directory, &copy))
+                .map_err(failed)?;
+        }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make(&base, &directory, &copy).map_err(failed)?;
@@ -194,6 +205,9 @@ mod tests {
         let inode = copy.program.metadata().expect("it is there").ino();
         prepare(&base, &this).expect("it is there");
         assert_eq!(copy.program.metadata().expect("it is there").ino(), inode, "it was made again");
+
+        std::fs::remove_file(&copy.program).expect("it is ours");
+        assert!(prepare(&base, &this).expect("it is made again").is_sound(), "somebody has cleaned up");
 
         std::fs::write(&copy.program, "something else").expect("it is ours");
         let error = prepare(&base, &this).err().expect("it is not what its name says");
