@@ -20,11 +20,11 @@ mod release;
 mod reload;
 mod restore;
 mod runtime;
+mod start;
 mod status;
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 
@@ -33,14 +33,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Bootstrap;
 use crate::event::{Event, StampedEvent};
-use crate::id::{Attestation, InstanceId, OpId, Pid, ReleaseId, Seq};
-use crate::port::PortAllocator;
-use crate::proxy::{BindError, DrainingProxy, ProxyOptions};
-use crate::rollout::{Answer, Command, DeployRequest, Ending, RestartSelection, RollbackTo, World};
+use crate::id::{Attestation, InstanceId, OpId, ReleaseId, Seq};
+use crate::proxy::DrainingProxy;
+use crate::rollout::{Answer, Command, DeployRequest, Ending, RestartSelection, RollbackTo};
 use crate::spec::Application;
 
 use calendar::Calendar;
-use conductor::{Asked, Conductor};
+use conductor::Asked;
 use error::{FromAnswer, Retired};
 use events::EventHub;
 use journal::Journal;
@@ -58,13 +57,11 @@ pub use recover::{RecoverError, Recovered, Recovery};
 pub use release::{Deployed, Release, ShutdownReport};
 pub use restore::RestoreError;
 pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
+pub use start::EngineOptions;
 pub use status::{
     ChildStatus, ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus,
     SingleStatus, Status,
 };
-
-/// How many questions may wait for the conductor; the next one waits with its asker.
-const COMMANDS_MAX: usize = 256;
 
 /// Looks after one application: its processes, its ports, its traffic.
 ///
@@ -87,29 +84,6 @@ const COMMANDS_MAX: usize = 256;
 pub struct Engine {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Asked>,
-}
-
-/// What else an engine is started with.
-///
-/// ```
-/// use rollcore::EngineOptions;
-/// assert!(!EngineOptions::default().listens_later);
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct EngineOptions {
-    /// The release that the host will deploy first; for the status only (compat C-162).
-    pub bootstrap: Option<Bootstrap>,
-    /// Whether the proxy's address is left alone until [`Engine::listen`] or [`Engine::listen_on`]: for an engine that
-    /// takes over from another one that still has it. Default no.
-    pub listens_later: bool,
-}
-
-impl EngineOptions {
-    /// For an engine that takes over, see [`take_over`](crate::take_over).
-    #[must_use]
-    pub fn taking_over(self) -> Self {
-        Self { listens_later: true, ..self }
-    }
 }
 
 /// What handles and the conductor both see.
@@ -148,97 +122,6 @@ impl Shared {
 }
 
 impl Engine {
-    /// Binds the proxy and starts the conductor on the current tokio runtime. No process runs yet.
-    ///
-    /// With a state file, what an earlier daemon left running is told of first, and not touched (compat C-207). Writing it
-    /// begins with [`keep_state`](Self::keep_state).
-    ///
-    /// # Errors
-    /// [`EngineStartError`] when the proxy's address cannot be bound.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime with IO and time.
-    ///
-    /// # Cancel safety
-    /// Nothing is left behind when the future is dropped.
-    pub async fn start(application: impl Into<Application>) -> Result<Self, EngineStartError> {
-        Self::start_with(application, EngineOptions::default()).await
-    }
-
-    /// As [`Engine::start`], with more to say.
-    ///
-    /// # Errors
-    /// As [`Engine::start`].
-    ///
-    /// # Panics
-    /// As [`Engine::start`].
-    ///
-    /// # Cancel safety
-    /// As [`Engine::start`].
-    pub async fn start_with(
-        application: impl Into<Application>,
-        options: EngineOptions,
-    ) -> Result<Self, EngineStartError> {
-        let EngineOptions { bootstrap, listens_later } = options;
-        let application: Application = application.into();
-        let events = EventHub::default();
-        let journal = Journal::open(&application, &events, listens_later).await;
-        let failed = events.clone();
-        let options = ProxyOptions {
-            trusted_fronts: application.proxy.trusted_fronts.clone(),
-            ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
-        };
-        let options = options
-            .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
-        let proxy = Arc::new(DrainingProxy::unbound(options));
-        let host = application.proxy.host.clone();
-        if !listens_later {
-            proxy_bound(&events, &host, proxy.listen())?;
-        }
-        let ports = PortAllocator::new(application.proxy.upstream_host.clone());
-        let world = World::new(Arc::new(application), host_env());
-        let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
-        let shared = Arc::new(Shared {
-            published,
-            events,
-            proxy,
-            host,
-            handed_over: HandedOver::default(),
-            bootstrap,
-            ops: AtomicU64::new(0),
-            reload: OnceLock::new(),
-            runtime: OnceLock::new(),
-            calendar: Calendar::default(),
-            journal,
-            restoring: watch::Sender::new(None),
-            survivors: OnceLock::new(),
-        });
-        let (commands, asked) = mpsc::channel(COMMANDS_MAX);
-        Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
-        Ok(Self { shared, commands })
-    }
-
-    /// From now on the state file may be ours although its last writer, this one, still lives: it writes no more.
-    pub(crate) fn follows(&self, predecessor: Pid) {
-        self.shared.journal.follows(predecessor);
-    }
-
-    /// Listens on the proxy's address, for an engine that was started without it.
-    ///
-    /// # Errors
-    /// [`EngineStartError`] when the address cannot be bound, or it listens already; it may be tried again.
-    pub fn listen(&self) -> Result<SocketAddr, EngineStartError> {
-        proxy_bound(&self.shared.events, &self.shared.host, self.shared.proxy.listen())
-    }
-
-    /// As [`Engine::listen`], on a socket that listens already: who waits in it is served.
-    ///
-    /// # Errors
-    /// [`EngineStartError`] when it is no listening socket on the proxy's address, or the engine listens already.
-    pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, EngineStartError> {
-        proxy_bound(&self.shared.events, &self.shared.host, self.shared.proxy.listen_on(listener))
-    }
-
     /// Moves to a release: starts it, waits until it is ready, switches traffic, replaces the singletons.
     ///
     /// Answers then; the old release drains and retires behind it. A failure on the way leaves everything as it was.
@@ -470,21 +353,4 @@ impl Engine {
             () = self.commands.closed() => answered.try_recv().ok(),
         }
     }
-}
-
-fn proxy_bound(
-    events: &EventHub,
-    host: &str,
-    bound: Result<SocketAddr, BindError>,
-) -> Result<SocketAddr, EngineStartError> {
-    let address = bound.map_err(EngineStartError::Bind)?;
-    events.record(Event::ProxyBound { host: host.to_owned(), port: address.port() });
-    Ok(address)
-}
-
-/// What `{{env.NAME}}` stands for. A name or value that is not UTF-8 stands for nothing.
-fn host_env() -> BTreeMap<String, String> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
 }

@@ -11,8 +11,8 @@ mod tests;
 use crate::rollout::{DeployRequest, rehearse};
 use crate::spec::Application;
 
-use super::host_env;
 use super::release::Release;
+use super::start::host_env;
 
 pub use check::Check;
 pub use presence::{ControlPresence, DaemonSeen, ReleaseSeen};
