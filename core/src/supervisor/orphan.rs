@@ -45,15 +45,15 @@ impl Stray {
             return None;
         }
         let is_proven = is_proven && start_time.is_some();
-        let number = if is_proven { Pid::new(seen.stat.session)? } else { pid };
+        let number = if is_proven { session_of(pid, seen.stat.session, census) } else { pid };
         let known = BTreeMap::from([(pid.get(), seen.stat.start_time)]);
         Some(Self { number, is_proven, known }.with_the_others(census))
     }
 
     /// What is left in the session with this number, where `pid` carries a mark of its host.
     pub(crate) fn marked(pid: u32, session: u32, census: &Census) -> Option<Self> {
-        let number = Pid::new(session).filter(|number| number.get() > 1)?;
         let known = BTreeMap::from([(pid, census.living(pid)?.stat.start_time)]);
+        let number = session_of(Pid::new(pid).filter(|pid| pid.get() > 1)?, session, census);
         Some(Self { number, is_proven: true, known }.with_the_others(census))
     }
 
@@ -161,6 +161,15 @@ impl Stray {
     }
 }
 
+/// The number of the session, when everybody in it is ours; otherwise only `pid` itself and what descends from it is meant.
+///
+/// One of ours may sit in somebody's login session, or in a session that began outside of our PID namespace, whose number
+/// reads as 0 (`pid_namespaces(7)`).
+fn session_of(pid: Pid, session: u32, census: &Census) -> Pid {
+    let is_ours = session == pid.get() || census.living(session).is_none_or(|leader| leader.mark.is_some());
+    Pid::new(session).filter(|session| session.get() > 1 && is_ours).unwrap_or(pid)
+}
+
 /// When the process that we started with this pid began, as long as it is there: its parent is this program, and its
 /// session its own.
 pub(crate) fn start_time_of_child(pid: u32) -> Option<u64> {
@@ -207,8 +216,7 @@ mod tests {
         let census = Census::of([(1, Seen::made_up(1, 1, 1)), (40, Seen::made_up(1, 1, 2))]);
         assert_eq!(Stray::recorded(pid(1), Some(1), true, &census), None);
         assert_eq!(Stray::recorded(pid(1), None, false, &census), None);
-        assert_eq!(Stray::marked(40, 1, &census), None);
-        assert_eq!(Stray::marked(40, 0, &census), None);
+        assert_eq!(Stray::marked(1, 1, &census), None);
     }
 
     #[test]
@@ -251,6 +259,24 @@ mod tests {
         let mut stray = Stray::recorded(pid(40), Some(500), true, &census).expect("it is there");
         assert!(stray.has(50));
         assert!(stray.look(&Census::of([(50, child.child_of(1))]), &[]), "its parent is gone, and it is not");
+    }
+
+    /// One of ours in a login session, or in one that began outside of our PID namespace and reads as 0.
+    #[test]
+    fn a_session_of_somebody_else_is_left_alone() {
+        let ours = |session: u32| Seen::made_up(39, session, 501).marked("7.8", "web", "v1");
+        let shell = Seen::made_up(30, 30, 400);
+        let census =
+            Census::of([(30, shell.clone()), (31, shell), (40, ours(30)), (41, ours(0)), (42, ours(1))]);
+        for (number, session) in [(40, 30), (41, 0), (42, 1)] {
+            let recorded = Stray::recorded(pid(number), Some(501), true, &census);
+            let marked = Stray::marked(number, session, &census);
+            for stray in [recorded, marked] {
+                let stray = stray.expect("it is there");
+                assert_eq!((stray.number(), stray.is_proven()), (number, true));
+                assert_eq!(stray.known, BTreeMap::from([(number, 501)]));
+            }
+        }
     }
 
     /// What is not ours must not be hit with it: a login session, say.
