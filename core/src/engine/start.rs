@@ -90,6 +90,7 @@ impl Engine {
         let failed = events.clone();
         let options = ProxyOptions {
             trusted_fronts: application.proxy.trusted_fronts.clone(),
+            limits: application.proxy.limits.clone(),
             ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
         };
         let options = options

@@ -40,7 +40,7 @@
 //!
 //! # Traffic
 //!
-//! Fields are those of [`ProxyOptions`](crate::ProxyOptions). An engine uses the defaults; only `proxy.host`, `proxy.port`
+//! Fields are those of [`ProxyLimits`](crate::ProxyLimits). An engine uses the defaults; only `proxy.host`, `proxy.port`
 //! and `proxy.drainTimeoutMs` are in the config.
 //!
 //! | limit | default | then |
@@ -148,10 +148,10 @@
 //! assert_eq!(Retention::default(), Retention { keep: 10, max_age: None });
 //!
 //! let proxy = ProxyOptions::new("127.0.0.1", 0);
-//! assert_eq!((proxy.workers, proxy.connections_max, proxy.head_bytes_max), (1, 16_384, 64 * 1024));
-//! assert_eq!((proxy.head_timeout, proxy.half_close_timeout), (seconds(60), seconds(5)));
-//! assert_eq!((proxy.upstream_connect_timeout, proxy.upstream_idle_timeout), (seconds(5), seconds(4)));
-//! assert_eq!((proxy.upstream_idle_max, proxy.tunnel_half_close_timeout), (256, seconds(5)));
+//! assert_eq!((proxy.workers, proxy.limits.connections_max, proxy.limits.head_bytes_max), (1, 16_384, 64 * 1024));
+//! assert_eq!((proxy.limits.head_timeout, proxy.limits.half_close_timeout), (seconds(60), seconds(5)));
+//! assert_eq!((proxy.limits.upstream_connect_timeout, proxy.limits.upstream_idle_timeout), (seconds(5), seconds(4)));
+//! assert_eq!((proxy.limits.upstream_idle_max, proxy.limits.tunnel_half_close_timeout), (256, seconds(5)));
 //!
 //! let control = ControlLimits::default();
 //! assert_eq!((control.line_bytes_max, control.line_timeout), (1024 * 1024, seconds(10)));

@@ -181,7 +181,7 @@ async fn send(
             },
         }
     }
-    let mut upstream = dial(route, backend, shared.options.upstream_connect_timeout).await?;
+    let mut upstream = dial(route, backend, shared.options.limits.upstream_connect_timeout).await?;
     upstream.served += 1;
     match upstream.sender.send_request(request).await {
         Ok(response) => Ok((response, upstream)),
@@ -204,7 +204,7 @@ async fn open_tunnel(
     let request = Request::from_parts(head, RequestBody::new(body, &exchange.client));
 
     let route = ticket.route();
-    let limit = exchange.worker.shared.options.upstream_connect_timeout;
+    let limit = exchange.worker.shared.options.limits.upstream_connect_timeout;
     let sent = async {
         let mut upstream = dial(route, route.next_backend(), limit).await?;
         let response =
@@ -316,7 +316,7 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> 
 fn relay(response: Response<Incoming>, upstream: Upstream, ticket: Ticket, exchange: &Exchange) -> Answer {
     let (mut head, incoming) = response.into_parts();
     let headers = &mut head.headers;
-    let ours = exchange.worker.shared.options.upstream_idle_timeout;
+    let ours = exchange.worker.shared.options.limits.upstream_idle_timeout;
     let idle_limit = idle_limit(ours, headers.get(KEEP_ALIVE).map(HeaderValue::as_bytes));
     // With both, the body was read as chunks: the length must not outlive that (RFC 9112 §6.3).
     if headers.contains_key(TRANSFER_ENCODING) {

@@ -31,16 +31,19 @@ pub(super) async fn serve_connection(
     let options = &worker.shared.options;
     let registered = worker.shared.clients.register();
     let client = &registered.client;
-    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(client), options.half_close_timeout));
-    let head_timeout =
-        if closing { LAST_HEAD_TIMEOUT.min(options.head_timeout) } else { options.head_timeout };
+    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(client), options.limits.half_close_timeout));
+    let head_timeout = if closing {
+        LAST_HEAD_TIMEOUT.min(options.limits.head_timeout)
+    } else {
+        options.limits.head_timeout
+    };
 
     let exchange = Arc::new(Exchange::new(peer, Arc::clone(client), Arc::clone(&worker)));
     let service = service_fn(move |request| forward(request, Arc::clone(&exchange)));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
-        .max_header_size(options.head_bytes_max)
+        .max_header_size(options.limits.head_bytes_max)
         .auto_date_header(false)
         .keep_alive(!closing)
         .serve_connection(io, service)
@@ -67,7 +70,7 @@ pub(super) async fn serve_connection(
         }
         return;
     }
-    run_tunnel(client, options.tunnel_half_close_timeout).await;
+    run_tunnel(client, options.limits.tunnel_half_close_timeout).await;
 }
 
 /// A few bytes into an empty send buffer: does not wait.

@@ -54,12 +54,13 @@ pub(crate) struct Worker {
 
 impl Shared {
     pub(super) fn new(options: ProxyOptions) -> Arc<Self> {
-        let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.upstream_idle_max)));
+        let pools =
+            (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
         Arc::new(Self {
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
             clients: Arc::default(),
-            places: Arc::new(Semaphore::new(options.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
+            places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
             leaving: AtomicBool::new(false),
             pools: pools.collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{LegacyTakeover, ProcessSpec, TrustedFronts};
+use super::{LegacyTakeover, ProcessSpec, ProxyLimits, TrustedFronts};
 
 /// Everything that one engine looks after.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,8 @@ pub struct ProxySpec {
     pub force_stop_timeout: Duration,
     /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks.
     pub trusted_fronts: TrustedFronts,
+    /// What the proxy puts up with.
+    pub limits: ProxyLimits,
 }
 
 /// Where commands come in (compat C-16).
@@ -106,6 +108,7 @@ impl Default for ProxySpec {
             drain_timeout: Duration::from_secs(60),
             force_stop_timeout: Duration::from_secs(10),
             trusted_fronts: TrustedFronts::default(),
+            limits: ProxyLimits::default(),
         }
     }
 }

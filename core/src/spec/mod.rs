@@ -6,6 +6,7 @@ mod application;
 mod front;
 mod health;
 mod legacy;
+mod limits;
 mod memory;
 mod port;
 mod process;
@@ -16,6 +17,7 @@ pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention,
 pub use front::{InvalidFront, TrustedFronts};
 pub use health::HealthSpec;
 pub use legacy::{LegacyMatcher, LegacyTakeover};
+pub use limits::ProxyLimits;
 pub use memory::MemorySpec;
 pub use port::{InvalidPortRange, PortRange};
 pub use process::{CommandSpec, DeployStrategy, ProcessPolicy, ProcessSpec};

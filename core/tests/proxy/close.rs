@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rollcore::{BindError, DrainingProxy, ProxyOptions, Traffic};
+use rollcore::{BindError, DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 use tokio::net::TcpStream;
 
 use crate::support::*;
@@ -122,7 +122,11 @@ async fn a_panic_harms_one_connection() {
 #[tokio::test]
 async fn clients_beyond_the_limit_wait_for_their_turn() {
     let app = App::saying("hello").await;
-    let proxy = DrainingProxy::bind(ProxyOptions { connections_max: 1, ..options() }).expect("a free port");
+    let proxy = DrainingProxy::bind(ProxyOptions {
+        limits: ProxyLimits { connections_max: 1, ..ProxyLimits::default() },
+        ..options()
+    })
+    .expect("a free port");
     let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
     let mut first = Peer::connect(proxy.local_addr()).await;
     assert_eq!(first.get("/").await.1, "hello");
@@ -164,7 +168,11 @@ async fn threads_have_our_name_and_block_signals() {
 #[tokio::test]
 async fn a_client_that_sends_no_head_is_closed() {
     let head_timeout = Duration::from_millis(100);
-    let proxy = DrainingProxy::bind(ProxyOptions { head_timeout, ..options() }).expect("a free port");
+    let proxy = DrainingProxy::bind(ProxyOptions {
+        limits: ProxyLimits { head_timeout, ..ProxyLimits::default() },
+        ..options()
+    })
+    .expect("a free port");
     let mut silent = Peer::connect(proxy.local_addr()).await;
     let mut slow = Peer::connect(proxy.local_addr()).await;
     slow.send("GET / HT").await;

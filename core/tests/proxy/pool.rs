@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rollcore::{DrainingProxy, ProxyOptions, Traffic};
+use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 
 use crate::support::*;
 
@@ -178,8 +178,11 @@ async fn nothing_is_sent_twice_after_the_first_byte() {
 async fn a_switch_closes_what_is_idle() {
     let (app, mut connections) = App::by_hand().await;
     let upstream_idle_timeout = DEADLINE * 10;
-    let proxy =
-        DrainingProxy::bind(ProxyOptions { upstream_idle_timeout, ..options() }).expect("a free port");
+    let proxy = DrainingProxy::bind(ProxyOptions {
+        limits: ProxyLimits { upstream_idle_timeout, ..ProxyLimits::default() },
+        ..options()
+    })
+    .expect("a free port");
     let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
     let mut client = Peer::connect(proxy.local_addr()).await;
     client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rollcore::{DrainingProxy, ProxyOptions, Traffic};
+use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::*;
@@ -203,7 +203,8 @@ async fn a_slow_reader_is_not_buffered_for() {
 }
 
 fn impatient(address: std::net::SocketAddr, half_close_timeout: Duration) -> DrainingProxy {
-    let options = ProxyOptions { half_close_timeout, ..options() };
+    let options =
+        ProxyOptions { limits: ProxyLimits { half_close_timeout, ..ProxyLimits::default() }, ..options() };
     let proxy = DrainingProxy::bind(options).expect("a free port");
     assert!(proxy.switch_to(Traffic::to(V1, [address])).is_none());
     proxy

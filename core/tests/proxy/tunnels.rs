@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rollcore::{DrainingProxy, ProxyOptions, Traffic};
+use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -99,7 +99,10 @@ async fn sides_end_one_after_the_other() {
 async fn a_tunnel_with_one_end_is_closed_when_nothing_passes() {
     let (app, mut connections) = App::by_hand().await;
     let tunnel_half_close_timeout = Duration::from_millis(50);
-    let options = ProxyOptions { tunnel_half_close_timeout, ..options() };
+    let options = ProxyOptions {
+        limits: ProxyLimits { tunnel_half_close_timeout, ..ProxyLimits::default() },
+        ..options()
+    };
     let proxy = DrainingProxy::bind(options).expect("a free port");
     let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
     let mut client = Peer::connect(proxy.local_addr()).await;
@@ -206,13 +209,14 @@ async fn a_reset_harms_nobody_else() {
 #[tokio::test]
 async fn an_answer_and_a_silent_tunnel_may_take_any_time() {
     let limit = Duration::from_millis(50);
-    let options = ProxyOptions {
+    let limits = ProxyLimits {
         head_timeout: limit,
         half_close_timeout: limit,
         upstream_idle_timeout: limit,
         tunnel_half_close_timeout: limit,
-        ..options()
+        ..ProxyLimits::default()
     };
+    let options = ProxyOptions { limits, ..options() };
     let (app, mut connections) = App::by_hand().await;
     let proxy = DrainingProxy::bind(options).expect("a free port");
     assert!(proxy.switch_to(Traffic::to(V1, [app.address])).is_none());
