@@ -15,9 +15,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::spec::{
-    Application, ControlSpec, LegacyTakeover, ProxyLimits, ProxySpec, Retention, StateSpec, TrustedFronts,
-};
+use crate::spec::{Application, ControlSpec, LegacyTakeover, ProxySpec, Retention, StateSpec, TrustedFronts};
 
 use super::Defaults;
 use super::read::{Field, Notes, Section};
@@ -107,9 +105,15 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     proxy.close(notes);
 
     let upstream_host = upstream_host.unwrap_or_else(|| reachable(&host).to_owned());
-    let limits = ProxyLimits::default();
-    let spec =
-        ProxySpec { host, port, upstream_host, drain_timeout, force_stop_timeout, trusted_fronts, limits };
+    let spec = ProxySpec {
+        host,
+        port,
+        upstream_host,
+        drain_timeout,
+        force_stop_timeout,
+        trusted_fronts,
+        ..ProxySpec::default()
+    };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
 }
 
