@@ -1,30 +1,24 @@
 //! Switch traffic from one release to the next, and drain the old one.
 //!
 //! ```text
-//!   client ──▶ workers ──▶ serve ──▶ forward ──▶ upstream (pool)
-//!              accept      the seam    │ ticket
-//!                                      ▼
-//!                                    route ◀── switch_to: the old one becomes Draining
+//!   client ──▶ workers ──▶ relay ──▶ upstream
+//!              accept        │ ticket
+//!                            ▼
+//!                          route ◀── switch_to: the old one becomes Draining
 //! ```
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
-mod body;
-mod client_io;
 mod clients;
 mod draining;
 mod error;
-mod forward;
 mod inherit;
 pub(crate) mod machine;
 mod options;
-mod pool;
+mod relay;
 mod route;
-mod serve;
 mod shared;
 mod stream;
-mod tunnel;
-mod upstream;
 mod workers;
 
 use std::fmt;

@@ -221,6 +221,7 @@ pub(crate) struct Ticket {
     route: Arc<Route>,
     client: Arc<Client>,
     is_tunnel: bool,
+    is_finished: bool,
 }
 
 impl Ticket {
@@ -231,7 +232,7 @@ impl Ticket {
             let ledger = &route.ledger;
             ledger.opened.fetch_add(1, Ordering::AcqRel);
             client.hold(ledger.id);
-            let ticket = Self { client: Arc::clone(client), is_tunnel: false, route };
+            let ticket = Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route };
             // A cut that came between the pointer and the hold has not seen us: leave, and take what is active now.
             if !ticket.route.ledger.is_cut.load(Ordering::SeqCst) {
                 return Some(ticket);
@@ -239,12 +240,19 @@ impl Ticket {
         }
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
     pub(super) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether it counts as ended: said just before the last byte is written, because whoever has that byte may look at the
+    /// books at once; taken back when the byte could not be written yet.
+    pub(super) fn set_finished(&mut self, is_finished: bool) {
+        match (self.is_finished, is_finished) {
+            (false, true) => drop(self.route.ledger.ended.fetch_add(1, Ordering::AcqRel)),
+            (true, false) => drop(self.route.ledger.ended.fetch_sub(1, Ordering::AcqRel)),
+            (true, true) | (false, false) => {}
+        }
+        self.is_finished = is_finished;
     }
 
     /// From here on counted as a WebSocket.
@@ -258,8 +266,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.client.hold(0);
+        self.set_finished(true);
         let ledger = &self.route.ledger;
-        ledger.ended.fetch_add(1, Ordering::AcqRel);
         if self.is_tunnel {
             self.client.set_tunnel(false);
             ledger.tunnels.fetch_sub(1, Ordering::AcqRel);

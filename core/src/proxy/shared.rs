@@ -12,7 +12,7 @@ use crate::spec::{ProxyLimits, TrustedFronts};
 
 use super::clients::{Clients, lock};
 use super::draining::Draining;
-use super::pool::Pool;
+use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
 
@@ -55,8 +55,7 @@ pub(crate) struct Worker {
 
 impl Shared {
     pub(super) fn new(options: ProxyOptions) -> Arc<Self> {
-        let pools =
-            (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
+        let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new()));
         Arc::new(Self {
             limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
