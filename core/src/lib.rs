@@ -136,7 +136,8 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, HOLDER_PATH_BYTES_MAX, HOLDERS_MAX,
+    Holder, HolderKind, ProxyOptions, Traffic, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,

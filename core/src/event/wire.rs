@@ -34,6 +34,7 @@ impl Event {
             Self::DeployFailed { .. } => "deploy failed",
             Self::TrafficSwitched { .. } => "traffic switched",
             Self::TrafficCut { .. } => "traffic cut",
+            Self::TrafficEnded { .. } => "traffic ended",
             Self::ReleaseDrained { .. } => "release drained",
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
@@ -96,6 +97,11 @@ impl Event {
                 "releaseId": release,
                 "requests": report.requests_cut,
                 "tunnels": report.tunnels_cut,
+            }),
+            Self::TrafficEnded { release, report } => json!({
+                "releaseId": release,
+                "streams": report.streams_ended,
+                "tunnels": report.tunnels_ended,
             }),
             Self::RolloutUndone { release }
             | Self::ReleaseDrained { release }

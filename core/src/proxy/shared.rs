@@ -12,6 +12,7 @@ use crate::spec::{ProxyLimits, TrustedFronts};
 
 use super::clients::{Clients, lock};
 use super::draining::Draining;
+use super::holders::Holder;
 use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
@@ -99,18 +100,26 @@ impl Shared {
         for pool in &self.pools {
             pool.switch_to(id);
         }
-        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
+        let window = self.limits().wind_down_window;
+        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began, window))
     }
 
     pub(super) fn counts(&self, generation: Generation) -> Counts {
-        // A release that was switched to again while it drained has several ledgers.
-        self.ledgers().iter().filter(|ledger| ledger.generation == generation).fold(
-            Counts::default(),
-            |sum, ledger| {
-                let counts = ledger.counts();
-                Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
-            },
-        )
+        self.ledgers_of(generation).iter().fold(Counts::default(), |sum, ledger| {
+            let counts = ledger.counts();
+            Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
+        })
+    }
+
+    pub(super) fn holders(&self, generation: Generation) -> Vec<Holder> {
+        self.clients.holders(&self.ledgers_of(generation))
+    }
+
+    /// A release that was switched to again while it drained has several.
+    fn ledgers_of(&self, generation: Generation) -> Vec<Arc<Ledger>> {
+        let mut ledgers = self.ledgers();
+        ledgers.retain(|ledger| ledger.generation == generation);
+        ledgers
     }
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {

@@ -43,8 +43,8 @@ impl Golden {
                 .iter()
                 .map(|(id, port)| (id.clone(), typed(id, port, is_port(port), "<port>")))
                 .collect(),
-            ("uptimeMs", value) => typed(key, value, value.is_u64(), "<ms>"),
-            ("rssBytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
+            ("uptimeMs" | "ageMs", value) => typed(key, value, value.is_u64(), "<ms>"),
+            ("rssBytes" | "bytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
             (
                 "at" | "activatedAt" | "drainStartedAt" | "stoppedAt" | "startedAt" | "lastMemoryRestartAt",
                 value,

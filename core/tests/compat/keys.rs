@@ -51,7 +51,13 @@ const RELEASE: Kind = Kind {
     ours: &[],
 };
 const CONNECTIONS: Kind =
-    Kind { name: "connections", required: &["http", "websocket"], optional: &[], ours: &[] };
+    Kind { name: "connections", required: &["http", "websocket"], optional: &[], ours: &["holders"] };
+const HOLDER: Kind = Kind {
+    name: "holder",
+    required: &["ageMs", "bytes", "kind", "method", "path", "peer"],
+    optional: &[],
+    ours: &[],
+};
 const SINGLE: Kind = Kind { name: "single", required: &["id", "process"], optional: &[], ours: &[] };
 /// C-190.
 const PROCESS: Kind = Kind {
@@ -79,13 +85,14 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 13] = [
+pub(crate) const OUR_EVENTS: [&str; 14] = [
     "rollout step",
     "rollout step failed",
     "rollout step undone",
     "rollout undone",
     "rollout stuck",
     "traffic cut",
+    "traffic ended",
     "process survived SIGKILL",
     "state file ignored",
     "orphaned process stopped",
@@ -132,6 +139,8 @@ pub(crate) fn assert_status(status: &Value) {
         each(status.get(releases).unwrap_or(&Value::Array(vec![])), |release| {
             assert_kind(release, &RELEASE);
             assert_kind(&release["connections"], &CONNECTIONS);
+            let holders = release["connections"].get("holders");
+            each(holders.unwrap_or(&Value::Array(vec![])), |holder| assert_kind(holder, &HOLDER));
             each(&release["processes"], assert_process);
         });
     }

@@ -2,6 +2,7 @@
 
 mod close;
 mod headers;
+mod holders;
 mod http;
 mod leave;
 mod pool;
@@ -9,3 +10,4 @@ mod streams;
 mod support;
 mod switch;
 mod tunnels;
+mod wind_down;

@@ -85,6 +85,17 @@ impl Buffer {
         }
     }
 
+    /// Nothing of it is needed any more: its room is for others.
+    pub(super) fn give_back(&mut self) {
+        drop(std::mem::replace(self, Self { bytes: Vec::new(), start: 0, full_reads: 0, is_large: false }));
+    }
+
+    /// Only the first `len` bytes stay.
+    pub(super) fn keep(&mut self, len: usize) {
+        self.bytes.truncate(self.start + len);
+        self.consume(0);
+    }
+
     /// Whether so many more bytes fit without growing.
     pub(super) fn has_room_for(&self, len: usize) -> bool {
         self.bytes.capacity() - self.bytes.len() >= len

@@ -119,7 +119,11 @@ impl<S: ClientStream> Connection<S> {
                 Next::Request(rest) => input = rest,
                 Next::Close => return,
                 Next::Linger => return self.linger().await,
-                Next::Tunnel(tunnel, _) => return tunnel.run(&mut self.stream, &mut self.alarm).await,
+                Next::Tunnel(tunnel, _) => {
+                    return tunnel
+                        .run(&mut self.stream, (&self.client, &self.address), &mut self.alarm)
+                        .await;
+                }
             }
         }
     }

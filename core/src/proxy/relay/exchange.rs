@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use crate::clock;
 use crate::proxy::UpstreamError;
+use crate::proxy::holders::HolderKind;
 use crate::proxy::machine::wire::{HeadEnd, Refusal, empty_lines};
 use crate::proxy::machine::{Death, Deaths};
 use crate::proxy::route::Ticket;
@@ -117,6 +118,7 @@ impl<S: ClientStream> Connection<S> {
         let kept_max = out.filled().len() + limits.kept_body_bytes_max;
         let mut flight = Flight {
             ticket,
+            began,
             times: Times::new(limits, began),
             input: Some(input),
             out,
@@ -135,10 +137,10 @@ impl<S: ClientStream> Connection<S> {
             false => self.find_answer(&mut plan, &mut flight, limits).await,
         };
         match way {
-            Way::Answer(upstream, reply) => self.relay(flight, upstream, reply, limits).await,
+            Way::Answer(upstream, reply) => self.relay(&mut plan, flight, upstream, reply, limits).await,
             Way::Tunnel(upstream, front) => {
                 flight.ticket.become_tunnel();
-                let tunnel = Tunnel::new(upstream, front, flight, limits);
+                let tunnel = Tunnel::new(upstream, front, flight, plan, limits);
                 Next::Tunnel(Box::new(tunnel), PhantomData)
             }
             Way::None { status, message } => {
@@ -153,9 +155,9 @@ impl<S: ClientStream> Connection<S> {
         }
     }
 
-    /// Whether the client's connection ends with the next answer, whatever it asked for.
-    fn is_to_close(&self) -> bool {
-        self.worker.shared.is_leaving() || self.client.is_asked_to_close()
+    /// Whether the client's connection ends with this answer, whatever it asked for.
+    fn is_to_close(&self, ticket: &Ticket) -> bool {
+        self.worker.shared.is_leaving() || self.client.is_asked_to_close() || ticket.is_to_go()
     }
 
     /// Sends the request until the head of its answer is there: on a kept connection if there is one, else on a new one,
@@ -171,11 +173,13 @@ impl<S: ClientStream> Connection<S> {
             let was_fresh = upstream.served == 0;
             upstream.served += 1;
             let (answered, message) = match self.meet(plan, flight, &mut upstream, limits).await {
-                Met::Head(head) => match Reply::begin(plan, self.is_to_close(), flight, head, limits) {
-                    Ok(Begun::Reply(reply)) => return Way::Answer(upstream, reply),
-                    Ok(Begun::Tunnel(front)) => return Way::Tunnel(upstream, front),
-                    Err(message) => return Way::None { status: 502, message: Some(message) },
-                },
+                Met::Head(head) => {
+                    match Reply::begin(plan, self.is_to_close(&flight.ticket), flight, head, limits) {
+                        Ok(Begun::Reply(reply)) => return Way::Answer(upstream, reply),
+                        Ok(Begun::Tunnel(front)) => return Way::Tunnel(upstream, front),
+                        Err(message) => return Way::None { status: 502, message: Some(message) },
+                    }
+                }
                 Met::Died { answered, message } => (answered, message),
                 Met::Unreadable(why) => {
                     return Way::None { status: 502, message: Some(format!("Parse Error: {why}")) };
@@ -193,7 +197,7 @@ impl<S: ClientStream> Connection<S> {
             flight.begin_again();
             // The release may have changed meanwhile, and the old one is what died.
             match Ticket::take(&self.worker.shared.active, &self.client) {
-                Some(new) => flight.ticket = new,
+                Some(new) => flight.ticket.become_this(new),
                 None => return Way::None { status: 503, message: None },
             }
         }
@@ -235,6 +239,10 @@ impl<S: ClientStream> Connection<S> {
         for _ in 0..INTERIM_MAX {
             let mut end = HeadEnd::default();
             let met = poll_fn(|cx| {
+                if self.client.is_asked_who() {
+                    let who = || plan.asked.holder(Some(&flight.out), &self.address, flight.began);
+                    self.client.say_who(HolderKind::Http, flight.body_bytes, who);
+                }
                 flight.poll_head(
                     cx,
                     &mut self.stream,
@@ -258,6 +266,7 @@ impl<S: ClientStream> Connection<S> {
 
     async fn relay(
         &mut self,
+        plan: &mut Plan,
         mut flight: Flight,
         upstream: Upstream,
         mut reply: Reply,
@@ -265,8 +274,19 @@ impl<S: ClientStream> Connection<S> {
     ) -> Next<S> {
         let mut upstream = Some(upstream);
         self.client.set_close_delimited(reply.is_close_delimited);
+        if reply.is_stream() {
+            self.client.set_stream(true);
+            // It goes on for long: it waits without the buffer of its head.
+            plan.asked.keep(&flight.out);
+            flight.let_go_of_what_is_sent();
+        }
         let pool = &self.worker.pool;
         let end = poll_fn(|cx| {
+            if self.client.is_asked_who() {
+                let kind = if reply.is_stream() { HolderKind::Stream } else { HolderKind::Http };
+                let who = || plan.asked.holder(Some(&flight.out), &self.address, flight.began);
+                self.client.say_who(kind, flight.body_bytes + reply.bytes, who);
+            }
             let polled = reply.poll(cx, &mut self.stream, &mut self.alarm, &mut flight, &mut upstream);
             if reply.has_come()
                 && let Some(upstream) = upstream.take()
@@ -279,7 +299,11 @@ impl<S: ClientStream> Connection<S> {
             polled
         })
         .await;
+        if reply.is_stream() {
+            self.client.set_stream(false);
+        }
         match end {
+            ReplyEnd::Whole if reply.was_ended_early => flight.ticket.route().ledger.count_ended(false),
             ReplyEnd::Whole => {}
             ReplyEnd::BrokeOff(message) => {
                 let generation = flight.ticket.route().ledger.generation;

@@ -25,6 +25,8 @@ use super::upstream::Upstream;
 pub(super) struct Flight {
     /// Its hold on the release.
     pub(super) ticket: Ticket,
+    /// When its head began to come.
+    pub(super) began: Instant,
     pub(super) times: Times,
     /// What the client has sent and is not on its way yet; after the body, the begin of its next request.
     pub(super) input: Option<Buffer>,
@@ -190,6 +192,14 @@ impl Flight {
         self.out_sent = 0;
         self.answer = None;
         self.times.upstream_moved();
+    }
+
+    /// The answer has begun: nothing is sent again.
+    pub(super) fn let_go_of_what_is_sent(&mut self) {
+        if self.is_sent() {
+            self.out.give_back();
+            self.out_sent = 0;
+        }
     }
 
     /// What had been sent when a connection died.

@@ -1,11 +1,13 @@
 //! The way of an answer to the client.
 
+mod events;
+
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::proxy::machine::fields::{Rewrite, write_response};
 use crate::proxy::machine::wire::{Body, FieldRoom, Piece, Response};
-use crate::proxy::machine::{idle_limit, is_switched};
+use crate::proxy::machine::{Events, idle_limit, is_switched};
 use crate::spec::ProxyLimits;
 
 use super::alarm::Alarm;
@@ -14,6 +16,7 @@ use super::client_stream::ClientStream;
 use super::flight::{Expired, Flight, end_of};
 use super::plan::Plan;
 use super::upstream::Upstream;
+use events::events_of;
 
 /// An answer whose head has been read.
 pub(super) struct Reply {
@@ -34,6 +37,12 @@ pub(super) struct Reply {
     pub(super) persists: bool,
     /// How long it may be idle then.
     pub(super) idle_limit: Duration,
+    /// So many bytes have gone to the client.
+    pub(super) bytes: u64,
+    /// Where it is in its events, when it is a stream of them that can be ended early.
+    events: Option<Events>,
+    /// Whether it was asked to go, and ended after a whole event.
+    pub(super) was_ended_early: bool,
 }
 
 /// How the client's framing differs from the application's.
@@ -45,6 +54,8 @@ enum Framing {
     AddChunks,
     /// The content of chunks (compat C-100).
     RemoveChunks,
+    /// Other chunks than the application's, so that they can end elsewhere.
+    OwnChunks,
 }
 
 /// How an answer begins.
@@ -108,6 +119,9 @@ impl Reply {
             is_close_delimited: plan.is_http_10 && !matches!(response.body, Body::Length(_)),
             persists: response.persists,
             idle_limit: idle_limit(limits.upstream_idle_timeout, response.keep_alive),
+            bytes: 0,
+            events: events_of(&response),
+            was_ended_early: false,
         };
         if rewrite.is_verbatim(&response) {
             reply.ready = head;
@@ -158,6 +172,9 @@ impl Reply {
 
     /// Finds out what of the new bytes belongs to it.
     fn take(&mut self, flight: &mut Flight) -> Result<(), ()> {
+        if self.events.is_some() {
+            return self.take_events(flight);
+        }
         let Some(answer) = &mut flight.answer else { return Ok(()) };
         match self.framing {
             Framing::Same => {
@@ -174,7 +191,7 @@ impl Reply {
                     answer.consume(answer.filled().len());
                 }
             }
-            Framing::RemoveChunks => {
+            Framing::RemoveChunks | Framing::OwnChunks => {
                 let front = self.front.get_or_insert_with(Buffer::new).bytes();
                 while !answer.is_empty() && !self.body.is_over() {
                     let piece = self.body.next_piece(answer.filled()).map_err(|_| ())?;
@@ -233,6 +250,9 @@ impl Reply {
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
         loop {
+            if self.end_if_asked(flight).is_err() {
+                return Poll::Ready(ReplyEnd::BrokeOff("Parse Error: malformed chunks".to_owned()));
+            }
             flight.ticket.set_finished(self.has_come());
             match self.poll_write(cx, client, flight) {
                 Poll::Ready(Ok(())) => {}
@@ -290,7 +310,10 @@ impl Reply {
                 return Poll::Ready(Ok(()));
             };
             match written {
-                Poll::Ready(Ok(1..)) => flight.client_took(),
+                Poll::Ready(Ok(written @ 1..)) => {
+                    self.bytes += written as u64;
+                    flight.client_took();
+                }
                 Poll::Ready(_) => return Poll::Ready(Err(())),
                 Poll::Pending => return Poll::Pending,
             }
