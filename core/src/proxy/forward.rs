@@ -156,7 +156,7 @@ async fn send(
     ticket: &Ticket,
     exchange: &Exchange,
 ) -> Result<(Response<Incoming>, Upstream), String> {
-    let Worker { shared, pool } = &*exchange.worker;
+    let Worker { shared, pool, .. } = &*exchange.worker;
     let route = ticket.route();
     let backend = route.next_backend();
     let repeatable = body.is_end_stream() && is_idempotent(head.method.as_str());

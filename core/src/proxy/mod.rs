@@ -10,6 +10,7 @@
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
 mod body;
+mod book;
 mod client_io;
 mod clients;
 mod draining;
@@ -19,6 +20,8 @@ mod inherit;
 pub(crate) mod machine;
 mod options;
 mod pool;
+#[expect(dead_code, reason = "the relay, which takes the place of hyper, makes them")]
+mod record;
 mod route;
 mod serve;
 mod shared;
@@ -39,6 +42,7 @@ use crate::spec::TrustedFronts;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
+pub use machine::{Latency, StatusCounts, TrafficCounts};
 pub use options::{ErrorObserver, ProxyOptions};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
@@ -185,6 +189,20 @@ impl DrainingProxy {
     #[must_use]
     pub fn counts(&self, generation: Generation) -> Counts {
         self.shared.counts(generation)
+    }
+
+    /// What came of a release's requests so far; `None` when it never had traffic here, or that was long ago: of releases
+    /// without traffic the last 32 are remembered.
+    #[must_use]
+    pub fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        self.shared.traffic(generation)
+    }
+
+    /// What came of the requests that no release was chosen for: those that could not be understood, and those that came
+    /// while there was no active release.
+    #[must_use]
+    pub fn unrouted_traffic(&self) -> TrafficCounts {
+        self.shared.unrouted.read()
     }
 
     /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go
