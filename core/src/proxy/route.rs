@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::id::Generation;
 
+use super::book::Book;
 use super::clients::Client;
 
 /// Where an application listens.
@@ -121,6 +122,7 @@ impl Counts {
 pub(crate) struct Ledger {
     pub(super) id: u64,
     pub(super) generation: Generation,
+    pub(super) book: Arc<Book>,
     opened: AtomicU64,
     ended: AtomicU64,
     tunnels: AtomicU64,
@@ -155,6 +157,7 @@ impl Ledger {
     pub(super) fn count_cut(&self, tunnel: bool) {
         let cut = if tunnel { &self.tunnels_cut } else { &self.requests_cut };
         cut.fetch_add(1, Ordering::AcqRel);
+        self.book.count_cut(tunnel);
     }
 
     /// From here on a request that still finds this route takes the next one instead.
@@ -182,10 +185,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>) -> Self {
+    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>, book: Arc<Book>) -> Self {
         let ledger = Arc::new(Ledger {
             id,
             generation,
+            book,
             opened: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             tunnels: AtomicU64::new(0),
@@ -260,6 +264,7 @@ impl Ticket {
         self.is_tunnel = true;
         self.client.set_tunnel(true);
         self.route.ledger.tunnels.fetch_add(1, Ordering::AcqRel);
+        self.route.ledger.book.tunnel_opened();
     }
 }
 
