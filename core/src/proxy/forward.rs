@@ -13,23 +13,29 @@ use hyper::http::uri::PathAndQuery;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 
+use crate::id::Generation;
+
 use super::body::{AnswerBody, Relayed, RequestBody};
 use super::clients::Client;
 use super::error::exchange_failure;
 use super::machine::{
-    Upgrade, appended, client_address, host_port, idle_limit, is_hop_by_hop, is_idempotent, is_switched,
-    may_be_named, tokens, upgrade_of,
+    Unserved, Upgrade, appended, client_address, host_port, idle_limit, is_hop_by_hop, is_idempotent,
+    is_switched, may_be_named, tokens, upgrade_of,
 };
+use super::parking::Stay;
 use super::route::Ticket;
 use super::shared::Worker;
 use super::tunnel::Tunnel;
-use super::upstream::{Upstream, dial};
+use super::upstream::{DialFailure, Upstream, dial};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// What a request holds while it waits, about: hyper does not tell.
+const PARKED_BYTES: usize = 1024;
 
 /// What all requests of one connection have in common.
 pub(crate) struct Exchange {
@@ -77,15 +83,19 @@ pub(super) async fn forward(
         return Ok(closing(exchange.text(StatusCode::BAD_REQUEST, "Bad request\n")));
     }
     let upgrade = upgrade_asked(&request, is_http_10);
+    let mut stay = exchange.worker.shared.gate.stay(PARKED_BYTES);
+    if let Err(unserved) = stay.enter().await {
+        return not_sent(unserved, upgrade, &exchange);
+    }
     let Some(ticket) = Ticket::take(&exchange.worker.shared.active, &exchange.client) else {
         return no_release(&exchange, upgrade);
     };
     let mut answer = match upgrade {
         Upgrade::WebSocket => {
             let on_upgrade = hyper::upgrade::on(&mut request);
-            open_tunnel(request, on_upgrade, ticket, &exchange).await?
+            open_tunnel(request, on_upgrade, ticket, stay, &exchange).await?
         }
-        Upgrade::No => answer(request, ticket, &exchange).await?,
+        Upgrade::No => answer(request, ticket, stay, &exchange).await?,
     };
     if exchange.worker.shared.is_leaving() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         answer = closing(answer);
@@ -114,6 +124,22 @@ fn upgrade_asked(request: &Request<Incoming>, is_http_10: bool) -> Upgrade {
     upgrade_of(request.method().as_str(), connection, upgrade)
 }
 
+/// A request that had to wait for too long, or in vain.
+fn not_sent(unserved: Unserved, upgrade: Upgrade, exchange: &Exchange) -> Result<Answer, Closed> {
+    match (unserved.status(), upgrade) {
+        (503, Upgrade::No) => Ok(exchange.text(StatusCode::SERVICE_UNAVAILABLE, "Traffic is paused\n")),
+        (503, Upgrade::WebSocket) => no_release(exchange, upgrade),
+        (_, Upgrade::No) => {
+            let active = exchange.worker.shared.active.load();
+            if let Some(route) = active.as_ref() {
+                exchange.worker.shared.tell(route.ledger.generation, unserved.to_string());
+            }
+            Ok(exchange.text(StatusCode::BAD_GATEWAY, "Bad gateway\n"))
+        }
+        (_, Upgrade::WebSocket) => Err(Closed),
+    }
+}
+
 /// Compat C-90 and C-103.
 fn no_release(exchange: &Exchange, upgrade: Upgrade) -> Result<Answer, Closed> {
     match upgrade {
@@ -126,66 +152,168 @@ fn no_release(exchange: &Exchange, upgrade: Upgrade) -> Result<Answer, Closed> {
 }
 
 /// A request with an ordinary answer.
-async fn answer(request: Request<Incoming>, ticket: Ticket, exchange: &Exchange) -> Result<Answer, Closed> {
+async fn answer(
+    request: Request<Incoming>,
+    ticket: Ticket,
+    stay: Stay<'_>,
+    exchange: &Exchange,
+) -> Result<Answer, Closed> {
     let (mut head, body) = request.into_parts();
     prepare(&mut head, body.size_hint().exact().is_none(), &ticket);
     add_forwarded(&mut head.headers, "http", exchange);
     let body = RequestBody::new(body, &exchange.client);
-    match send(head, body, &ticket, exchange).await {
-        Ok((response, upstream)) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
+    let mut sending = Sending { ticket: Some(ticket), stay, exchange };
+    match sending.send(head, body).await {
+        Ok((response, upstream, ticket)) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
             Ok(relay(response, upstream, ticket, exchange))
         }
         // The client's own request broke off, and there is nobody to answer.
         Err(_) if exchange.client.has_failed() => Err(Closed),
-        Ok(_) => Ok(bad_gateway(&ticket, exchange, "unexpected 101 Switching Protocols".to_owned())),
-        Err(message) => Ok(bad_gateway(&ticket, exchange, message)),
+        Ok((_, _, ticket)) => {
+            let message = "unexpected 101 Switching Protocols".to_owned();
+            Ok(bad_gateway(ticket.route().ledger.generation, exchange, message))
+        }
+        Err(Unsent::NoRelease) => no_release(exchange, Upgrade::No),
+        Err(Unsent::Failed(generation, message)) => Ok(bad_gateway(generation, exchange, message)),
     }
 }
 
 /// Compat C-91.
-fn bad_gateway(ticket: &Ticket, exchange: &Exchange, message: String) -> Answer {
-    exchange.worker.shared.tell(ticket.route().ledger.generation, message);
+fn bad_gateway(generation: Generation, exchange: &Exchange, message: String) -> Answer {
+    exchange.worker.shared.tell(generation, message);
     exchange.text(StatusCode::BAD_GATEWAY, "Bad gateway\n")
 }
 
-/// Sends the request on a kept connection if there is one, else on a new one. A request that may be sent twice, and got
-/// not a single byte for an answer on a kept connection, is sent again on a new one (RFC 9110 §9.2.2).
-async fn send(
-    head: Parts,
-    body: RequestBody,
-    ticket: &Ticket,
-    exchange: &Exchange,
-) -> Result<(Response<Incoming>, Upstream), String> {
-    let Worker { shared, pool } = &*exchange.worker;
-    let route = ticket.route();
-    let backend = route.next_backend();
-    let repeatable = body.is_end_stream() && is_idempotent(head.method.as_str());
-    let mut request = Request::from_parts(head, body);
+/// Why there is no answer.
+enum Unsent {
+    NoRelease,
+    Failed(Generation, String),
+}
 
-    if let Some(mut upstream) = pool.take(route.ledger.id, backend, repeatable) {
-        let again = repeatable.then(|| request.headers().clone());
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let read_before = upstream.socket.bytes_read();
-        upstream.served += 1;
-        match upstream.sender.try_send_request(request).await {
-            Ok(response) => return Ok((response, upstream)),
-            Err(mut failure) => match (failure.take_message(), again) {
+/// A request on its way to whichever release takes it.
+struct Sending<'e> {
+    /// `None` while it waits.
+    ticket: Option<Ticket>,
+    stay: Stay<'e>,
+    exchange: &'e Exchange,
+}
+
+impl Sending<'_> {
+    /// Sends the request on a kept connection if there is one, else on a new one. A request that may be sent twice, and
+    /// got not a single byte for an answer, is sent again on a new one (RFC 9110 §9.2.2).
+    async fn send(
+        &mut self,
+        head: Parts,
+        body: RequestBody,
+    ) -> Result<(Response<Incoming>, Upstream, Ticket), Unsent> {
+        let Worker { shared, pool } = &*self.exchange.worker;
+        let repeatable = body.is_end_stream() && is_idempotent(head.method.as_str());
+        let mut request = Request::from_parts(head, body);
+        let mut may_be_kept = true;
+        loop {
+            let Some(ticket) = self.ticket.take() else { return Err(Unsent::NoRelease) };
+            let route = ticket.route();
+            let (id, generation, backend) = (route.ledger.id, route.ledger.generation, route.next_backend());
+            let kept = if may_be_kept { pool.take(id, backend, repeatable) } else { None };
+            let is_kept = kept.is_some();
+            let mut upstream = match kept {
+                Some(upstream) => upstream,
+                None => match dial(route, backend, shared.options.limits.upstream_connect_timeout).await {
+                    Ok(upstream) => upstream,
+                    Err(failure) => {
+                        drop(ticket);
+                        self.wait_for_somebody(id, generation, failure).await?;
+                        continue;
+                    }
+                },
+            };
+            if !is_kept {
+                self.stay.connected(id);
+            }
+            let again = repeatable.then(|| request.headers().clone());
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            let read_before = upstream.socket.bytes_read();
+            upstream.served += 1;
+            let mut failure = match upstream.sender.try_send_request(request).await {
+                Ok(response) => {
+                    tracing::trace!(was_parked = self.stay.was_parked(), "answered");
+                    return Ok((response, upstream, ticket));
+                }
+                Err(failure) => failure,
+            };
+            request = match (failure.take_message(), again) {
                 // Nothing of it was sent.
-                (Some(unsent), _) => request = unsent,
-                (None, Some(headers)) if upstream.socket.bytes_read() == read_before => {
-                    request = Request::new(RequestBody::empty(&exchange.client));
+                (Some(unsent), _) if is_kept => unsent,
+                (_, Some(headers)) if upstream.socket.bytes_read() == read_before => {
+                    let mut request = Request::new(RequestBody::empty(&self.exchange.client));
                     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
                         (method, uri, headers);
+                    request
                 }
-                (None, _) => return Err(exchange_failure(failure.error())),
-            },
+                _ => return Err(Unsent::Failed(generation, exchange_failure(failure.error()))),
+            };
+            may_be_kept = false;
+            if is_kept {
+                self.ticket = Some(ticket);
+                continue;
+            }
+            drop(ticket);
+            if self.stay.died(id).await.is_err() {
+                return Err(Unsent::Failed(generation, exchange_failure(failure.error())));
+            }
+            self.take_ticket();
         }
     }
-    let mut upstream = dial(route, backend, shared.options.limits.upstream_connect_timeout).await?;
-    upstream.served += 1;
-    match upstream.sender.send_request(request).await {
-        Ok(response) => Ok((response, upstream)),
-        Err(error) => Err(exchange_failure(&error)),
+
+    /// Sends a handshake on a connection of its own.
+    async fn send_alone(
+        &mut self,
+        head: Parts,
+        body: RequestBody,
+    ) -> Result<(Response<Incoming>, Upstream, Ticket), Unsent> {
+        let limit = self.exchange.worker.shared.options.limits.upstream_connect_timeout;
+        loop {
+            let Some(ticket) = self.ticket.take() else { return Err(Unsent::NoRelease) };
+            let route = ticket.route();
+            let (id, generation) = (route.ledger.id, route.ledger.generation);
+            let failed = |message| Err(Unsent::Failed(generation, message));
+            let mut upstream = match dial(route, route.next_backend(), limit).await {
+                Ok(upstream) => upstream,
+                Err(failure) => {
+                    drop(ticket);
+                    self.wait_for_somebody(id, generation, failure).await?;
+                    continue;
+                }
+            };
+            self.stay.connected(id);
+            let response = match upstream.sender.send_request(Request::from_parts(head, body)).await {
+                Ok(response) => response,
+                Err(error) => return failed(exchange_failure(&error)),
+            };
+            let is_whole = response.status() != StatusCode::SWITCHING_PROTOCOLS
+                || is_switched(101, values(response.headers(), UPGRADE));
+            return match is_whole {
+                true => Ok((response, upstream, ticket)),
+                false => failed("101 without Upgrade: websocket".to_owned()),
+            };
+        }
+    }
+
+    async fn wait_for_somebody(
+        &mut self,
+        route: u64,
+        generation: Generation,
+        failure: DialFailure,
+    ) -> Result<(), Unsent> {
+        if !failure.is_refused || self.stay.refused(route).await.is_err() {
+            return Err(Unsent::Failed(generation, failure.message));
+        }
+        self.take_ticket();
+        Ok(())
+    }
+
+    fn take_ticket(&mut self) {
+        self.ticket = Ticket::take(&self.exchange.worker.shared.active, &self.exchange.client);
     }
 }
 
@@ -193,7 +321,8 @@ async fn send(
 async fn open_tunnel(
     request: Request<Incoming>,
     client: OnUpgrade,
-    mut ticket: Ticket,
+    ticket: Ticket,
+    stay: Stay<'_>,
     exchange: &Exchange,
 ) -> Result<Answer, Closed> {
     let (mut head, body) = request.into_parts();
@@ -201,23 +330,14 @@ async fn open_tunnel(
     prepare(&mut head, false, &ticket);
     add_forwarded(&mut head.headers, "ws", exchange);
     add_upgrade(&mut head.headers, asked);
-    let request = Request::from_parts(head, RequestBody::new(body, &exchange.client));
-
-    let route = ticket.route();
-    let limit = exchange.worker.shared.options.limits.upstream_connect_timeout;
-    let sent = async {
-        let mut upstream = dial(route, route.next_backend(), limit).await?;
-        let response =
-            upstream.sender.send_request(request).await.map_err(|error| exchange_failure(&error))?;
-        let is_whole = response.status() != StatusCode::SWITCHING_PROTOCOLS
-            || is_switched(101, values(response.headers(), UPGRADE));
-        if is_whole { Ok((response, upstream)) } else { Err("101 without Upgrade: websocket".to_owned()) }
-    };
-    let (mut response, upstream) = match sent.await {
+    let body = RequestBody::new(body, &exchange.client);
+    let mut sending = Sending { ticket: Some(ticket), stay, exchange };
+    let (mut response, upstream, mut ticket) = match sending.send_alone(head, body).await {
         Ok(agreed) => agreed,
-        Err(message) => {
+        Err(Unsent::NoRelease) => return no_release(exchange, Upgrade::WebSocket).map_err(|_| Closed),
+        Err(Unsent::Failed(generation, message)) => {
             // Compat C-103.
-            exchange.worker.shared.tell(route.ledger.generation, message);
+            exchange.worker.shared.tell(generation, message);
             return Err(Closed);
         }
     };

@@ -12,6 +12,8 @@ use crate::spec::TrustedFronts;
 
 use super::clients::{Clients, lock};
 use super::draining::Draining;
+use super::machine::Target;
+use super::parking::Gate;
 use super::pool::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
@@ -36,6 +38,7 @@ pub(crate) struct Shared {
     pub(super) options: ProxyOptions,
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
+    pub(super) gate: Gate,
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
@@ -59,6 +62,7 @@ impl Shared {
         Arc::new(Self {
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
+            gate: Gate::new(&options.limits),
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
@@ -80,7 +84,16 @@ impl Shared {
         let mut ledgers = lock(&self.ledgers);
         ledgers.retain(|ledger| ledger.strong_count() > 0);
         let id = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let route = traffic.0.map(|(generation, backends)| Arc::new(Route::new(id, generation, backends)));
+        let connects_max = self.options.limits.upstream_connects_max;
+        let target = traffic.to.as_ref().map(|(generation, backends)| Target {
+            route: id,
+            generation: *generation,
+            backends: backends.len(),
+            is_supervised: traffic.is_supervised,
+        });
+        let route = traffic
+            .to
+            .map(|(generation, backends)| Arc::new(Route::new(id, generation, backends, connects_max)));
         if let Some(route) = &route {
             ledgers.push(Arc::downgrade(&route.ledger));
         }
@@ -89,6 +102,7 @@ impl Shared {
         for pool in &self.pools {
             pool.switch_to(id);
         }
+        self.gate.switched(target);
         old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
     }
 
@@ -112,6 +126,12 @@ impl Shared {
     pub(super) fn enter(&self, phase: Phase) -> bool {
         if matches!(phase, Phase::Leaving { .. }) {
             self.leaving.store(true, Ordering::Release);
+        }
+        match phase {
+            Phase::Serving => {}
+            // Whoever could resume traffic goes with the socket.
+            Phase::Leaving { .. } => self.gate.resume(),
+            Phase::Closing | Phase::Ending => self.gate.end(),
         }
         self.phase.send_if_modified(|now| {
             let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;

@@ -122,19 +122,46 @@ pub(crate) struct Upstream {
     pub(super) served: u32,
 }
 
+/// Why nobody was reached.
+pub(crate) struct DialFailure {
+    /// In the words of compat C-91.
+    pub(super) message: String,
+    /// Whether nobody listens there, as when a process has ended.
+    pub(super) is_refused: bool,
+}
+
+impl DialFailure {
+    fn new(message: String, is_refused: bool) -> Self {
+        Self { message, is_refused }
+    }
+}
+
+/// Whether the error says that nobody listens (connect(2)), and not that we have no descriptors left, for example.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
+}
+
 /// Connects to one of the route's backends, beginning with the one whose turn it is.
 ///
 /// # Errors
-/// The words of compat C-91 for the last backend tried.
-pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, String> {
+/// How it failed with the last backend tried.
+pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, DialFailure> {
     let backends = route.backends();
-    let mut failure = "connect ENOENT: the release has no backend".to_owned();
+    let mut failure = DialFailure::new("connect ENOENT: the release has no backend".to_owned(), false);
     for turn in 0..backends.len() {
         let index = (first + turn) % backends.len();
-        match timeout(limit, connect(&backends[index])).await {
+        let connected = async {
+            let _place = route.place_to_connect(index).await;
+            connect(&backends[index]).await
+        };
+        match timeout(limit, connected).await {
             Ok(Ok(stream)) => return handshake(stream, route.ledger.id, index).await,
-            Ok(Err(error)) => failure = format!("connect {} {}", errno_name(&error), backends[index]),
-            Err(_) => failure = format!("connect ETIMEDOUT {}", backends[index]),
+            Ok(Err(error)) => {
+                let message = format!("connect {} {}", errno_name(&error), backends[index]);
+                failure = DialFailure::new(message, is_refusal(&error));
+            }
+            Err(_) => failure = DialFailure::new(format!("connect ETIMEDOUT {}", backends[index]), false),
         }
     }
     Err(failure)
@@ -149,14 +176,15 @@ async fn connect(backend: &Backend) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn handshake(stream: TcpStream, route: u64, backend: usize) -> Result<Upstream, String> {
+async fn handshake(stream: TcpStream, route: u64, backend: usize) -> Result<Upstream, DialFailure> {
     let socket = Arc::new(Socket {
         stream: Mutex::new(stream),
         bytes_read: AtomicU64::new(0),
         is_deaf: AtomicBool::new(false),
     });
     let io = TokioIo::new(SocketIo(Arc::clone(&socket)));
-    let (sender, connection) = http1::handshake(io).await.map_err(|error| error.to_string())?;
+    let (sender, connection) =
+        http1::handshake(io).await.map_err(|error| DialFailure::new(error.to_string(), false))?;
     // It ends when the sender is dropped or the application closes.
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
