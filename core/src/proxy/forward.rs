@@ -23,7 +23,7 @@ use super::machine::{
     is_switched, may_be_named, tokens, upgrade_of,
 };
 use super::parking::Stay;
-use super::route::Ticket;
+use super::route::{Backend, Ticket};
 use super::shared::Worker;
 use super::tunnel::Tunnel;
 use super::upstream::{DialFailure, Upstream, dial};
@@ -82,7 +82,7 @@ pub(super) async fn forward(
     if !is_acceptable(&request, is_http_10) {
         return Ok(closing(exchange.text(StatusCode::BAD_REQUEST, "Bad request\n")));
     }
-    let upgrade = upgrade_asked(&request, is_http_10);
+    let upgrade = upgrade_asked(&request, is_http_10, &exchange.worker.shared.options.upgrades);
     let mut stay = exchange.worker.shared.gate.stay(PARKED_BYTES);
     if let Err(unserved) = stay.enter().await {
         return not_sent(unserved, upgrade, &exchange);
@@ -116,12 +116,12 @@ fn is_acceptable(request: &Request<Incoming>, is_http_10: bool) -> bool {
     request.method() != Method::CONNECT && (hosts == 1 || (hosts == 0 && is_http_10))
 }
 
-fn upgrade_asked(request: &Request<Incoming>, is_http_10: bool) -> Upgrade {
+fn upgrade_asked(request: &Request<Incoming>, is_http_10: bool, allowed: &[String]) -> Upgrade {
     if is_http_10 || !request.body().is_end_stream() || !request.headers().contains_key(UPGRADE) {
         return Upgrade::No;
     }
     let (connection, upgrade) = (values(request.headers(), CONNECTION), values(request.headers(), UPGRADE));
-    upgrade_of(request.method().as_str(), connection, upgrade)
+    upgrade_of(request.method().as_str(), connection, upgrade, allowed)
 }
 
 /// A request that had to wait for too long, or in vain.
@@ -218,7 +218,7 @@ impl Sending<'_> {
             let is_kept = kept.is_some();
             let mut upstream = match kept {
                 Some(upstream) => upstream,
-                None => match dial(route, backend, shared.options.limits.upstream_connect_timeout).await {
+                None => match dial(route, backend, shared.limits().upstream_connect_timeout).await {
                     Ok(upstream) => upstream,
                     Err(failure) => {
                         drop(ticket);
@@ -270,8 +270,9 @@ impl Sending<'_> {
         &mut self,
         head: Parts,
         body: RequestBody,
+        asked: &HeaderValue,
     ) -> Result<(Response<Incoming>, Upstream, Ticket), Unsent> {
-        let limit = self.exchange.worker.shared.options.limits.upstream_connect_timeout;
+        let limit = self.exchange.worker.shared.limits().upstream_connect_timeout;
         loop {
             let Some(ticket) = self.ticket.take() else { return Err(Unsent::NoRelease) };
             let route = ticket.route();
@@ -291,10 +292,12 @@ impl Sending<'_> {
                 Err(error) => return failed(exchange_failure(&error)),
             };
             let is_whole = response.status() != StatusCode::SWITCHING_PROTOCOLS
-                || is_switched(101, values(response.headers(), UPGRADE));
+                || is_switched(101, values(response.headers(), UPGRADE), [asked.as_bytes()]);
             return match is_whole {
                 true => Ok((response, upstream, ticket)),
-                false => failed("101 without Upgrade: websocket".to_owned()),
+                false => {
+                    failed(format!("101 without Upgrade: {}", String::from_utf8_lossy(asked.as_bytes())))
+                }
             };
         }
     }
@@ -329,10 +332,10 @@ async fn open_tunnel(
     let asked = head.headers.get(UPGRADE).cloned().ok_or(Closed)?;
     prepare(&mut head, false, &ticket);
     add_forwarded(&mut head.headers, "ws", exchange);
-    add_upgrade(&mut head.headers, asked);
+    add_upgrade(&mut head.headers, asked.clone());
     let body = RequestBody::new(body, &exchange.client);
     let mut sending = Sending { ticket: Some(ticket), stay, exchange };
-    let (mut response, upstream, mut ticket) = match sending.send_alone(head, body).await {
+    let (mut response, upstream, mut ticket) = match sending.send_alone(head, body, &asked).await {
         Ok(agreed) => agreed,
         Err(Unsent::NoRelease) => return no_release(exchange, Upgrade::WebSocket).map_err(|_| Closed),
         Err(Unsent::Failed(generation, message)) => {
@@ -364,7 +367,7 @@ fn prepare(head: &mut Parts, is_chunked: bool, ticket: &Ticket) {
     head.uri = origin_form(&head.uri);
     if !head.headers.contains_key(HOST) {
         // HTTP/1.0 may leave it out, HTTP/1.1 may not.
-        let host = ticket.route().backends().first().map(ToString::to_string).unwrap_or_default();
+        let host = ticket.route().backends().first().map(Backend::authority).unwrap_or_default();
         head.headers.insert(HOST, HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("")));
     }
 }
@@ -436,7 +439,7 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> 
 fn relay(response: Response<Incoming>, upstream: Upstream, ticket: Ticket, exchange: &Exchange) -> Answer {
     let (mut head, incoming) = response.into_parts();
     let headers = &mut head.headers;
-    let ours = exchange.worker.shared.options.limits.upstream_idle_timeout;
+    let ours = exchange.worker.shared.limits().upstream_idle_timeout;
     let idle_limit = idle_limit(ours, headers.get(KEEP_ALIVE).map(HeaderValue::as_bytes));
     // With both, the body was read as chunks: the length must not outlive that (RFC 9112 §6.3).
     if headers.contains_key(TRANSFER_ENCODING) {

@@ -23,6 +23,7 @@ mod pool;
 mod route;
 mod serve;
 mod shared;
+mod stream;
 mod tunnel;
 mod upstream;
 mod workers;
@@ -35,7 +36,7 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::{BackendState, DrainReport};
-use crate::spec::TrustedFronts;
+use crate::spec::{ProxyLimits, TrustedFronts};
 
 use clients::lock;
 pub use draining::Draining;
@@ -175,6 +176,11 @@ impl DrainingProxy {
     /// on as it is: one value, which says how the client came. Of anybody else's they are replaced by what is seen here.
     pub fn trust(&self, fronts: TrustedFronts) {
         self.shared.trusted.store(Arc::new(fronts));
+    }
+
+    /// From now on new connections and new requests are held to `limits`.
+    pub fn set_limits(&self, limits: ProxyLimits) {
+        self.shared.set_limits(limits);
     }
 
     /// The release that requests go to.

@@ -27,6 +27,9 @@ pub struct ProxyOptions {
     /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks. See
     /// [`DrainingProxy::trust`](super::DrainingProxy::trust).
     pub trusted_fronts: TrustedFronts,
+    /// The protocols that a connection may be upgraded to (RFC 9110 §7.8), as `Upgrade` names them; case does not matter.
+    /// A request for another one is answered without it. Default `websocket`.
+    pub upgrades: Vec<String>,
     /// Who is told when an application fails a request (compat C-91).
     pub errors: ErrorObserver,
 }
@@ -41,6 +44,7 @@ impl ProxyOptions {
             workers: 1,
             limits: ProxyLimits::default(),
             trusted_fronts: TrustedFronts::default(),
+            upgrades: vec!["websocket".to_owned()],
             errors: ErrorObserver::default(),
         }
     }

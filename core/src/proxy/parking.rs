@@ -41,16 +41,17 @@ struct State {
 
 impl Gate {
     pub(super) fn new(limits: &ProxyLimits) -> Self {
-        let parking = Parking::new(ParkLimits {
-            timeout: limits.park_timeout,
-            parked_max: limits.parked_max,
-            bytes_max: limits.parked_bytes_max,
-        });
+        let parking = Parking::new(of(limits));
         Self(Arc::new(Inner {
             is_open: AtomicBool::new(parking.is_open()),
             state: Mutex::new(State { parking, waiting: HashMap::new(), is_driven: false }),
             earlier: Notify::new(),
         }))
+    }
+
+    /// For whoever comes from now on.
+    pub(super) fn set_limits(&self, limits: &ProxyLimits) {
+        self.0.tell(ParkEvent::Limits(of(limits)));
     }
 
     /// One request's dealings with the gate. `bytes` is what it holds in memory while it waits.
@@ -91,6 +92,14 @@ impl Gate {
     /// Nobody waits any more.
     pub(super) fn end(&self) {
         self.0.tell(ParkEvent::End);
+    }
+}
+
+fn of(limits: &ProxyLimits) -> ParkLimits {
+    ParkLimits {
+        timeout: limits.park_timeout,
+        parked_max: limits.parked_max,
+        bytes_max: limits.parked_bytes_max,
     }
 }
 

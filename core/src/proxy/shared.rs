@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock;
 use crate::id::Generation;
-use crate::spec::TrustedFronts;
+use crate::spec::{ProxyLimits, TrustedFronts};
 
 use super::clients::{Clients, lock};
 use super::draining::Draining;
@@ -36,6 +36,7 @@ pub(crate) enum Phase {
 /// One per proxy.
 pub(crate) struct Shared {
     pub(super) options: ProxyOptions,
+    limits: ArcSwap<ProxyLimits>,
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
     pub(super) gate: Gate,
@@ -60,6 +61,7 @@ impl Shared {
         let pools =
             (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
         Arc::new(Self {
+            limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
             gate: Gate::new(&options.limits),
@@ -74,6 +76,16 @@ impl Shared {
         })
     }
 
+    /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
+    pub(super) fn limits(&self) -> Guard<Arc<ProxyLimits>> {
+        self.limits.load()
+    }
+
+    pub(super) fn set_limits(&self, limits: ProxyLimits) {
+        self.gate.set_limits(&limits);
+        self.limits.store(Arc::new(limits));
+    }
+
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
         let worker = |pool: &Arc<Pool>| Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool) });
         self.pools.iter().map(worker).collect()
@@ -84,7 +96,7 @@ impl Shared {
         let mut ledgers = lock(&self.ledgers);
         ledgers.retain(|ledger| ledger.strong_count() > 0);
         let id = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let connects_max = self.options.limits.upstream_connects_max;
+        let connects_max = self.limits().upstream_connects_max;
         let target = traffic.to.as_ref().map(|(generation, backends)| Target {
             route: id,
             generation: *generation,

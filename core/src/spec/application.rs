@@ -58,6 +58,10 @@ pub struct ProxySpec {
     pub force_stop_timeout: Duration,
     /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks.
     pub trusted_fronts: TrustedFronts,
+    /// How many threads serve. Default 1, which is enough for most hosts.
+    pub workers: usize,
+    /// The protocols that a connection may be upgraded to, as `Upgrade` names them. Default `websocket`.
+    pub upgrades: Vec<String>,
     /// What the proxy puts up with.
     pub limits: ProxyLimits,
 }
@@ -108,6 +112,8 @@ impl Default for ProxySpec {
             drain_timeout: Duration::from_secs(60),
             force_stop_timeout: Duration::from_secs(10),
             trusted_fronts: TrustedFronts::default(),
+            workers: 1,
+            upgrades: vec!["websocket".to_owned()],
             limits: ProxyLimits::default(),
         }
     }

@@ -2,10 +2,12 @@
 //! again, which requests have to wait, when a drain is over.
 
 mod drain;
+pub(crate) mod fields;
 mod headers;
 mod park;
 mod reuse;
 mod upgrade;
+pub(crate) mod wire;
 
 pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally};
 pub(crate) use headers::{appended, client_address, host_port, is_hop_by_hop, may_be_named, tokens};

@@ -88,6 +88,8 @@ pub(crate) enum ParkEvent {
     Switched(Option<Target>),
     /// How a backend is.
     Told(Generation, usize, BackendState),
+    /// For whoever comes from now on.
+    Limits(ParkLimits),
     Pause,
     Resume,
     /// The proxy ends.
@@ -272,6 +274,7 @@ impl Parking {
             ParkEvent::Left(place) => self.left(place),
             ParkEvent::Switched(target) => self.switched(target),
             ParkEvent::Told(generation, backend, state) => self.told(generation, backend, state, now),
+            ParkEvent::Limits(limits) => self.limits = limits,
             ParkEvent::Pause => self.pause(),
             ParkEvent::Resume => self.is_paused = false,
             ParkEvent::End => self.end(),
