@@ -18,9 +18,36 @@ use super::clients::Client;
 /// request would meet a closed socket, and the reset that follows would destroy the answer on its way.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a client can be connected by.
+pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Makes its end, when it is dropped, one that cannot be taken for a proper one.
+    fn set_reset(&self);
+}
+
+impl ClientStream for TcpStream {
+    fn set_reset(&self) {
+        // When it cannot be set the client sees an early end, as it would without us.
+        let _ = self.set_zero_linger();
+    }
+}
+
+#[cfg(feature = "tls")]
+impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
+    /// An end without the alert that says so is none (RFC 8446 §6.1); a reset makes sure that everybody notices.
+    fn set_reset(&self) {
+        self.get_ref().0.set_reset();
+    }
+}
+
+#[cfg(feature = "tls")]
+impl ClientStream for tokio::io::DuplexStream {
+    /// Whoever is at the other end speaks HTTP/1.1 and is never sent an answer that ends with its connection.
+    fn set_reset(&self) {}
+}
+
 /// A client's socket.
-pub(crate) struct ClientIo {
-    stream: TcpStream,
+pub(crate) struct ClientIo<S: ClientStream> {
+    stream: S,
     client: Arc<Client>,
     half_close_timeout: Duration,
     /// Runs while the client has closed its sending side and waits for an answer.
@@ -31,8 +58,8 @@ pub(crate) struct ClientIo {
     is_tunnel: bool,
 }
 
-impl ClientIo {
-    pub(super) fn new(stream: TcpStream, client: Arc<Client>, half_close_timeout: Duration) -> Self {
+impl<S: ClientStream> ClientIo<S> {
+    pub(super) fn new(stream: S, client: Arc<Client>, half_close_timeout: Duration) -> Self {
         Self { stream, client, half_close_timeout, half_closed: None, lingering: None, is_tunnel: false }
     }
 
@@ -72,7 +99,7 @@ impl ClientIo {
     }
 }
 
-impl AsyncRead for ClientIo {
+impl<S: ClientStream> AsyncRead for ClientIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -88,7 +115,7 @@ impl AsyncRead for ClientIo {
     }
 }
 
-impl AsyncWrite for ClientIo {
+impl<S: ClientStream> AsyncWrite for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.wrote(&result);
@@ -129,11 +156,10 @@ impl AsyncWrite for ClientIo {
     }
 }
 
-impl Drop for ClientIo {
+impl<S: ClientStream> Drop for ClientIo<S> {
     fn drop(&mut self) {
         if self.client.must_reset() {
-            // When it cannot be set the client sees an early end, as it would without us.
-            let _ = self.stream.set_zero_linger();
+            self.stream.set_reset();
         }
     }
 }

@@ -1,6 +1,5 @@
 //! One request, from its head to the head of its answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::body::{Body, Incoming};
@@ -15,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 
 use super::body::{AnswerBody, Relayed, RequestBody};
 use super::clients::Client;
+use super::door::Peer;
 use super::error::exchange_failure;
 use super::machine::{
     Upgrade, appended, client_address, host_port, idle_limit, is_hop_by_hop, is_idempotent, is_switched,
@@ -37,6 +37,7 @@ pub(crate) struct Exchange {
     address: HeaderValue,
     /// Whether the other side of the connection is a front of ours.
     is_front: bool,
+    is_tls: bool,
     client: Arc<Client>,
     worker: Arc<Worker>,
 }
@@ -49,10 +50,11 @@ pub(crate) struct Closed;
 type Answer = Response<AnswerBody>;
 
 impl Exchange {
-    pub(super) fn new(peer: SocketAddr, client: Arc<Client>, worker: Arc<Worker>) -> Self {
-        let address = HeaderValue::from_str(&client_address(peer.ip())).expect("an address is plain text");
-        let is_front = worker.shared.trusted.load().contains(peer.ip());
-        Self { address, is_front, client, worker }
+    pub(super) fn new(peer: Peer, client: Arc<Client>, worker: Arc<Worker>) -> Self {
+        let address =
+            HeaderValue::from_str(&client_address(peer.address.ip())).expect("an address is plain text");
+        let is_front = worker.shared.trusted.load().contains(peer.address.ip());
+        Self { address, is_front, is_tls: peer.is_tls, client, worker }
     }
 
     fn text(&self, status: StatusCode, text: &'static str) -> Answer {
@@ -129,7 +131,7 @@ fn no_release(exchange: &Exchange, upgrade: Upgrade) -> Result<Answer, Closed> {
 async fn answer(request: Request<Incoming>, ticket: Ticket, exchange: &Exchange) -> Result<Answer, Closed> {
     let (mut head, body) = request.into_parts();
     prepare(&mut head, body.size_hint().exact().is_none(), &ticket);
-    add_forwarded(&mut head.headers, "http", exchange);
+    add_forwarded(&mut head.headers, false, exchange);
     let body = RequestBody::new(body, &exchange.client);
     match send(head, body, &ticket, exchange).await {
         Ok((response, upstream)) if response.status() != StatusCode::SWITCHING_PROTOCOLS => {
@@ -199,7 +201,7 @@ async fn open_tunnel(
     let (mut head, body) = request.into_parts();
     let asked = head.headers.get(UPGRADE).cloned().ok_or(Closed)?;
     prepare(&mut head, false, &ticket);
-    add_forwarded(&mut head.headers, "ws", exchange);
+    add_forwarded(&mut head.headers, true, exchange);
     add_upgrade(&mut head.headers, asked);
     let request = Request::from_parts(head, RequestBody::new(body, &exchange.client));
 
@@ -259,15 +261,22 @@ fn origin_form(uri: &Uri) -> Uri {
 
 /// Compat C-93 and C-102, but that a front's `X-Forwarded-Proto` stays the one value it is, and that what a client says
 /// of itself is not believed. After `remove_hop_by_hop`, so that no `Connection` of a client removes ours.
-fn add_forwarded(headers: &mut HeaderMap, proto: &'static str, exchange: &Exchange) {
+fn add_forwarded(headers: &mut HeaderMap, is_websocket: bool, exchange: &Exchange) {
+    let proto = match (is_websocket, exchange.is_tls) {
+        (false, false) => "http",
+        (false, true) => "https",
+        (true, false) => "ws",
+        (true, true) => "wss",
+    };
     if !exchange.is_front {
         for name in [FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO, FORWARDED_HOST] {
             headers.remove(name);
         }
     }
     let host = headers.get(HOST);
-    let port = HeaderValue::from(host_port(host.map(HeaderValue::as_bytes)));
-    let host = host.filter(|_| proto == "http" && !headers.contains_key(FORWARDED_HOST)).cloned();
+    let default = if exchange.is_tls { 443 } else { 80 };
+    let port = HeaderValue::from(host_port(host.map(HeaderValue::as_bytes), default));
+    let host = host.filter(|_| !is_websocket && !headers.contains_key(FORWARDED_HOST)).cloned();
     append(headers, FORWARDED_FOR, exchange.address.clone());
     append(headers, FORWARDED_PORT, port);
     if !headers.contains_key(FORWARDED_PROTO) {

@@ -3,7 +3,6 @@
 //! Everything above this knows only [`serve_connection`]; everything HTTP/1.1 is below it. A leaner relay takes hyper's
 //! place by taking this function's.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +10,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
-use super::client_io::ClientIo;
+use super::client_io::{ClientIo, ClientStream};
 use super::clients::{Client, Order};
+use super::door::Peer;
 use super::forward::{Exchange, forward};
 use super::shared::Worker;
 
@@ -22,9 +21,9 @@ use super::shared::Worker;
 const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one client until its connection ends. Which release answers is decided for each request anew (compat C-88).
-pub(super) async fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+pub(super) async fn serve_connection<S: ClientStream>(
+    stream: S,
+    peer: Peer,
     worker: Arc<Worker>,
     closing: bool,
 ) {
@@ -64,7 +63,7 @@ pub(super) async fn serve_connection(
         }
     };
     if let Err(error) = result {
-        tracing::trace!(%error, %peer, "client connection ended");
+        tracing::trace!(%error, peer = %peer.address, "client connection ended");
         if let Some((words, parts)) = client.last_words().zip(connection.into_parts()) {
             say(parts.io.into_inner(), words).await;
         }
@@ -74,7 +73,7 @@ pub(super) async fn serve_connection(
 }
 
 /// A few bytes into an empty send buffer: does not wait.
-async fn say(mut io: ClientIo, words: &[u8]) {
+async fn say<S: ClientStream>(mut io: ClientIo<S>, words: &[u8]) {
     if io.write_all(words).await.is_ok() {
         let _ = io.shutdown().await;
     }

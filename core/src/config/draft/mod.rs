@@ -8,6 +8,7 @@ mod memory;
 mod process;
 mod stop;
 mod takeover;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -102,14 +103,25 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     let health_path = proxy.field("healthPath").text(notes).unwrap_or_else(|| "/ping".to_owned());
     let health_timeout = proxy.field("healthTimeoutMs").duration(ms(30_000), notes);
     let port = proxy_port(&proxy.field("port"), notes).unwrap_or(8182);
+    let proxy_protocol = flag(&proxy.field("proxyProtocol"), false, notes);
+    let tls = tls::read(&proxy.field("tls"), notes);
     let trusted_fronts = trusted_fronts(&proxy.field("trustedFronts"), notes);
     let upstream_host = proxy.field("upstreamHost").text(notes);
     proxy.close(notes);
 
     let upstream_host = upstream_host.unwrap_or_else(|| reachable(&host).to_owned());
     let limits = ProxyLimits::default();
-    let spec =
-        ProxySpec { host, port, upstream_host, drain_timeout, force_stop_timeout, trusted_fronts, limits };
+    let spec = ProxySpec {
+        host,
+        port,
+        upstream_host,
+        drain_timeout,
+        force_stop_timeout,
+        trusted_fronts,
+        tls,
+        proxy_protocol,
+        limits,
+    };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
 }
 

@@ -39,14 +39,14 @@ pub(crate) fn appended<'a>(existing: impl IntoIterator<Item = &'a [u8]>, added: 
     list
 }
 
-/// The port in a `Host` field, or 80 (compat C-93).
-pub(crate) fn host_port(host: Option<&[u8]>) -> u16 {
+/// The port in a `Host` field, or `default`: 80, with TLS 443 (compat C-93).
+pub(crate) fn host_port(host: Option<&[u8]>, default: u16) -> u16 {
     host.and_then(|host| std::str::from_utf8(host).ok())
         .and_then(|host| host.rsplit_once(':'))
         // The last colon of `[::1]` is not in front of a port.
         .filter(|(name, _)| !name.contains(':') || name.ends_with(']'))
         .and_then(|(_, port)| port.parse().ok())
-        .unwrap_or(80)
+        .unwrap_or(default)
 }
 
 /// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client.
@@ -84,9 +84,9 @@ mod tests {
             (b"\xff:1", 80),
         ];
         for (host, port) in cases {
-            assert_eq!(host_port(Some(host)), port, "{}", String::from_utf8_lossy(host));
+            assert_eq!(host_port(Some(host), 80), port, "{}", String::from_utf8_lossy(host));
         }
-        assert_eq!(host_port(None), 80);
+        assert_eq!(host_port(None, 443), 443);
     }
 
     #[test]

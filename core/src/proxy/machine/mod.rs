@@ -1,12 +1,18 @@
 //! What the proxy decides, without a socket: which headers pass, what becomes a tunnel, which connection may be used
 //! again, when a drain is over.
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod drain;
 mod headers;
+mod introduction;
 mod reuse;
 mod upgrade;
 
+#[cfg(feature = "tls")]
+pub(crate) use certificates::{Names, Watch};
 pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally};
 pub(crate) use headers::{appended, client_address, host_port, is_hop_by_hop, may_be_named, tokens};
+pub(crate) use introduction::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
 pub(crate) use reuse::{Idle, Reuse, idle_limit, is_idempotent, may_reuse};
 pub(crate) use upgrade::{Upgrade, is_switched, upgrade_of};
