@@ -100,6 +100,10 @@ pub mod simulate;
 // floor 4: doors
 pub mod blocking;
 mod control;
+// for our own fuzz targets and benches
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 // the book
 pub mod manual;
 

@@ -39,6 +39,8 @@ pub fn restart_needed(old: &Application, new: &Application) -> Vec<&'static str>
         ("proxy.host", old.proxy.host != new.proxy.host),
         ("proxy.port", old.proxy.port != new.proxy.port),
         ("proxy.upstreamHost", old.proxy.upstream_host != new.proxy.upstream_host),
+        ("proxy.workers", old.proxy.workers != new.proxy.workers),
+        ("proxy.upgrades", old.proxy.upgrades != new.proxy.upgrades),
         ("processes", !same_set(&old.processes, &new.processes)),
     ];
     differences.iter().filter(|(_, differs)| *differs).map(|(setting, _)| *setting).collect()

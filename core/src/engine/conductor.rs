@@ -154,6 +154,7 @@ impl Conductor {
         if !Arc::ptr_eq(&self.application, current) {
             self.application = Arc::clone(current);
             self.shared.proxy.trust(current.proxy.trusted_fronts.clone());
+            self.shared.proxy.set_limits(current.proxy.limits.clone());
         }
     }
 

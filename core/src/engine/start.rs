@@ -91,6 +91,8 @@ impl Engine {
         let options = ProxyOptions {
             trusted_fronts: application.proxy.trusted_fronts.clone(),
             limits: application.proxy.limits.clone(),
+            workers: application.proxy.workers,
+            upgrades: application.proxy.upgrades.clone(),
             ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
         };
         let options = options

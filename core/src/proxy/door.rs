@@ -58,7 +58,7 @@ async fn introduced(stream: &mut TcpStream, peer: Peer, worker: &Worker) -> Resu
     if !shared.trusted.load().contains(peer.address.ip()) {
         return Err("it is not from a trusted front");
     }
-    let limit = shared.options.limits.head_timeout;
+    let limit = shared.limits().head_timeout;
     match timeout(limit, before_the_end(worker, read_introduction(stream))).await {
         Ok(Some(Ok(Ok(client)))) => Ok(Peer { address: client.unwrap_or(peer.address), ..peer }),
         Ok(Some(Ok(Err(why)))) => Err(why),

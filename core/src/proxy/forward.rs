@@ -20,7 +20,7 @@ use super::machine::{
     Upgrade, appended, client_address, host_port, idle_limit, is_hop_by_hop, is_idempotent, is_switched,
     may_be_named, tokens, upgrade_of,
 };
-use super::route::Ticket;
+use super::route::{Backend, Ticket};
 use super::shared::Worker;
 use super::tunnel::Tunnel;
 use super::upstream::{Upstream, dial};
@@ -78,7 +78,7 @@ pub(super) async fn forward(
     if !is_acceptable(&request, is_http_10) {
         return Ok(closing(exchange.text(StatusCode::BAD_REQUEST, "Bad request\n")));
     }
-    let upgrade = upgrade_asked(&request, is_http_10);
+    let upgrade = upgrade_asked(&request, is_http_10, &exchange.worker.shared.options.upgrades);
     let Some(ticket) = Ticket::take(&exchange.worker.shared.active, &exchange.client) else {
         return no_release(&exchange, upgrade);
     };
@@ -108,12 +108,12 @@ fn is_acceptable(request: &Request<Incoming>, is_http_10: bool) -> bool {
     request.method() != Method::CONNECT && (hosts == 1 || (hosts == 0 && is_http_10))
 }
 
-fn upgrade_asked(request: &Request<Incoming>, is_http_10: bool) -> Upgrade {
+fn upgrade_asked(request: &Request<Incoming>, is_http_10: bool, allowed: &[String]) -> Upgrade {
     if is_http_10 || !request.body().is_end_stream() || !request.headers().contains_key(UPGRADE) {
         return Upgrade::No;
     }
     let (connection, upgrade) = (values(request.headers(), CONNECTION), values(request.headers(), UPGRADE));
-    upgrade_of(request.method().as_str(), connection, upgrade)
+    upgrade_of(request.method().as_str(), connection, upgrade, allowed)
 }
 
 /// Compat C-90 and C-103.
@@ -183,7 +183,7 @@ async fn send(
             },
         }
     }
-    let mut upstream = dial(route, backend, shared.options.limits.upstream_connect_timeout).await?;
+    let mut upstream = dial(route, backend, shared.limits().upstream_connect_timeout).await?;
     upstream.served += 1;
     match upstream.sender.send_request(request).await {
         Ok(response) => Ok((response, upstream)),
@@ -202,18 +202,22 @@ async fn open_tunnel(
     let asked = head.headers.get(UPGRADE).cloned().ok_or(Closed)?;
     prepare(&mut head, false, &ticket);
     add_forwarded(&mut head.headers, true, exchange);
-    add_upgrade(&mut head.headers, asked);
+    add_upgrade(&mut head.headers, asked.clone());
     let request = Request::from_parts(head, RequestBody::new(body, &exchange.client));
 
     let route = ticket.route();
-    let limit = exchange.worker.shared.options.limits.upstream_connect_timeout;
+    let limit = exchange.worker.shared.limits().upstream_connect_timeout;
     let sent = async {
         let mut upstream = dial(route, route.next_backend(), limit).await?;
         let response =
             upstream.sender.send_request(request).await.map_err(|error| exchange_failure(&error))?;
         let is_whole = response.status() != StatusCode::SWITCHING_PROTOCOLS
-            || is_switched(101, values(response.headers(), UPGRADE));
-        if is_whole { Ok((response, upstream)) } else { Err("101 without Upgrade: websocket".to_owned()) }
+            || is_switched(101, values(response.headers(), UPGRADE), [asked.as_bytes()]);
+        if is_whole {
+            Ok((response, upstream))
+        } else {
+            Err(format!("101 without Upgrade: {}", String::from_utf8_lossy(asked.as_bytes())))
+        }
     };
     let (mut response, upstream) = match sent.await {
         Ok(agreed) => agreed,
@@ -246,7 +250,7 @@ fn prepare(head: &mut Parts, is_chunked: bool, ticket: &Ticket) {
     head.uri = origin_form(&head.uri);
     if !head.headers.contains_key(HOST) {
         // HTTP/1.0 may leave it out, HTTP/1.1 may not.
-        let host = ticket.route().backends().first().map(ToString::to_string).unwrap_or_default();
+        let host = ticket.route().backends().first().map(Backend::authority).unwrap_or_default();
         head.headers.insert(HOST, HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("")));
     }
 }
@@ -325,7 +329,7 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> 
 fn relay(response: Response<Incoming>, upstream: Upstream, ticket: Ticket, exchange: &Exchange) -> Answer {
     let (mut head, incoming) = response.into_parts();
     let headers = &mut head.headers;
-    let ours = exchange.worker.shared.options.limits.upstream_idle_timeout;
+    let ours = exchange.worker.shared.limits().upstream_idle_timeout;
     let idle_limit = idle_limit(ours, headers.get(KEEP_ALIVE).map(HeaderValue::as_bytes));
     // With both, the body was read as chunks: the length must not outlive that (RFC 9112 §6.3).
     if headers.contains_key(TRANSFER_ENCODING) {

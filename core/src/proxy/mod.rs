@@ -25,6 +25,7 @@ mod pool;
 mod route;
 mod serve;
 mod shared;
+mod stream;
 mod tls;
 mod tunnel;
 mod upstream;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::DrainReport;
-use crate::spec::{TlsSpec, TrustedFronts};
+use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
 
 use clients::lock;
 pub use draining::Draining;
@@ -199,6 +200,11 @@ impl DrainingProxy {
     /// As [`reload_certificates`](Self::reload_certificates).
     pub fn serve_certificates(&self, tls: TlsSpec) -> Result<Vec<String>, TlsError> {
         self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
+    }
+
+    /// From now on new connections and new requests are held to `limits`.
+    pub fn set_limits(&self, limits: ProxyLimits) {
+        self.shared.set_limits(limits);
     }
 
     /// The release that requests go to.

@@ -36,6 +36,9 @@ pub struct ProxyOptions {
     pub proxy_protocol: bool,
     /// Who is told what became of certificates that have changed.
     pub certificates: TlsObserver,
+    /// The protocols that a connection may be upgraded to (RFC 9110 §7.8), as `Upgrade` names them; case does not matter.
+    /// A request for another one is answered without it. Default `websocket`.
+    pub upgrades: Vec<String>,
     /// Who is told when an application fails a request (compat C-91).
     pub errors: ErrorObserver,
 }
@@ -53,6 +56,7 @@ impl ProxyOptions {
             tls: None,
             proxy_protocol: false,
             certificates: TlsObserver::default(),
+            upgrades: vec!["websocket".to_owned()],
             errors: ErrorObserver::default(),
         }
     }

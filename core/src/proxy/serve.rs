@@ -27,22 +27,18 @@ pub(super) async fn serve_connection<S: ClientStream>(
     worker: Arc<Worker>,
     closing: bool,
 ) {
-    let options = &worker.shared.options;
+    let limits = worker.shared.limits().clone();
     let registered = worker.shared.clients.register();
     let client = &registered.client;
-    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(client), options.limits.half_close_timeout));
-    let head_timeout = if closing {
-        LAST_HEAD_TIMEOUT.min(options.limits.head_timeout)
-    } else {
-        options.limits.head_timeout
-    };
+    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(client), limits.half_close_timeout));
+    let head_timeout = if closing { LAST_HEAD_TIMEOUT.min(limits.head_timeout) } else { limits.head_timeout };
 
     let exchange = Arc::new(Exchange::new(peer, Arc::clone(client), Arc::clone(&worker)));
     let service = service_fn(move |request| forward(request, Arc::clone(&exchange)));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
-        .max_header_size(options.limits.head_bytes_max)
+        .max_header_size(limits.head_bytes_max)
         .auto_date_header(false)
         .keep_alive(!closing)
         .serve_connection(io, service)
@@ -69,7 +65,7 @@ pub(super) async fn serve_connection<S: ClientStream>(
         }
         return;
     }
-    run_tunnel(client, options.limits.tunnel_half_close_timeout).await;
+    run_tunnel(client, limits.tunnel_half_close_timeout).await;
 }
 
 /// A few bytes into an empty send buffer: does not wait.

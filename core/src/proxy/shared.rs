@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock;
 use crate::id::Generation;
-use crate::spec::TrustedFronts;
+use crate::spec::{ProxyLimits, TrustedFronts};
 
 use super::clients::{Clients, lock};
 use super::draining::Draining;
@@ -35,6 +35,7 @@ pub(crate) enum Phase {
 /// One per proxy.
 pub(crate) struct Shared {
     pub(super) options: ProxyOptions,
+    limits: ArcSwap<ProxyLimits>,
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
     pub(super) clients: Arc<Clients>,
@@ -60,6 +61,7 @@ impl Shared {
         let pools =
             (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
         Arc::new(Self {
+            limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
             clients: Arc::default(),
@@ -82,6 +84,15 @@ impl Shared {
             let _somebody_else_was_first = self.tls.set(front);
         }
         Ok(())
+    }
+
+    /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
+    pub(super) fn limits(&self) -> Guard<Arc<ProxyLimits>> {
+        self.limits.load()
+    }
+
+    pub(super) fn set_limits(&self, limits: ProxyLimits) {
+        self.limits.store(Arc::new(limits));
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {

@@ -1,7 +1,6 @@
 //! A connection to an application.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,17 +13,17 @@ use hyper_util::rt::TokioIo;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::body::RequestBody;
 use super::clients::lock;
 use super::error::errno_name;
-use super::route::{Backend, Route};
+use super::route::Route;
+use super::stream::Stream;
 
 /// The socket, shared between hyper, which drives it, and the pool, which asks whether it still lives.
 pub(crate) struct Socket {
-    stream: Mutex<TcpStream>,
+    stream: Mutex<Stream>,
     bytes_read: AtomicU64,
     is_deaf: AtomicBool,
 }
@@ -59,7 +58,7 @@ impl SocketIo {
     fn write(
         &self,
         len: usize,
-        write: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<usize>>,
+        write: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.0.is_deaf() {
             return Poll::Ready(Ok(len));
@@ -102,7 +101,7 @@ impl AsyncWrite for SocketIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP socket has nothing to flush.
+        // A socket has nothing to flush.
         Poll::Ready(Ok(()))
     }
 
@@ -131,7 +130,7 @@ pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result
     let mut failure = "connect ENOENT: the release has no backend".to_owned();
     for turn in 0..backends.len() {
         let index = (first + turn) % backends.len();
-        match timeout(limit, connect(&backends[index])).await {
+        match timeout(limit, Stream::connect(&backends[index])).await {
             Ok(Ok(stream)) => return handshake(stream, route.ledger.id, index).await,
             Ok(Err(error)) => failure = format!("connect {} {}", errno_name(&error), backends[index]),
             Err(_) => failure = format!("connect ETIMEDOUT {}", backends[index]),
@@ -140,16 +139,7 @@ pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result
     Err(failure)
 }
 
-async fn connect(backend: &Backend) -> io::Result<TcpStream> {
-    let stream = match backend {
-        Backend::Address(address) => TcpStream::connect::<SocketAddr>(*address).await,
-        Backend::Name { host, port } => TcpStream::connect((host.as_str(), *port)).await,
-    }?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-async fn handshake(stream: TcpStream, route: u64, backend: usize) -> Result<Upstream, String> {
+async fn handshake(stream: Stream, route: u64, backend: usize) -> Result<Upstream, String> {
     let socket = Arc::new(Socket {
         stream: Mutex::new(stream),
         bytes_read: AtomicU64::new(0),

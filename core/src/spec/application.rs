@@ -63,6 +63,10 @@ pub struct ProxySpec {
     /// Whether every connection begins with the PROXY protocol. Default no. See
     /// [`ProxyOptions::proxy_protocol`](crate::ProxyOptions::proxy_protocol).
     pub proxy_protocol: bool,
+    /// How many threads serve. Default 1, which is enough for most hosts.
+    pub workers: usize,
+    /// The protocols that a connection may be upgraded to, as `Upgrade` names them. Default `websocket`.
+    pub upgrades: Vec<String>,
     /// What the proxy puts up with.
     pub limits: ProxyLimits,
 }
@@ -115,6 +119,8 @@ impl Default for ProxySpec {
             trusted_fronts: TrustedFronts::default(),
             tls: None,
             proxy_protocol: false,
+            workers: 1,
+            upgrades: vec!["websocket".to_owned()],
             limits: ProxyLimits::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod anything;
+mod limits;
 mod refused;
 mod reload;
 

@@ -15,7 +15,7 @@ const fn room(floor: u8, name: &'static str, rank: Option<u8>) -> Room {
     Room { name, floor, rank }
 }
 
-const ROOMS: [Room; 21] = [
+const ROOMS: [Room; 22] = [
     room(0, "time", Some(0)),
     room(0, "id", Some(1)),
     room(0, "exit", Some(2)),
@@ -37,6 +37,7 @@ const ROOMS: [Room; 21] = [
     room(3, "simulate", None),
     room(4, "control", None),
     room(4, "blocking", None),
+    room(4, "internals", None),
 ];
 
 /// Modules that hold documentation only; they stand on no floor and nothing may use them.

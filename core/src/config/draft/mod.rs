@@ -4,11 +4,13 @@
 //! their issues (C-29).
 
 mod control;
+mod limits;
 mod memory;
 mod process;
 mod stop;
 mod takeover;
 mod tls;
+mod upgrades;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,9 +18,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::spec::{
-    Application, ControlSpec, LegacyTakeover, ProxyLimits, ProxySpec, Retention, StateSpec, TrustedFronts,
-};
+use crate::spec::{Application, ControlSpec, LegacyTakeover, ProxySpec, Retention, StateSpec, TrustedFronts};
 
 use super::Defaults;
 use super::read::{Field, Notes, Section};
@@ -102,15 +102,17 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     let force_stop_timeout = proxy.field("forceStopTimeoutMs").duration(ms(10_000), notes);
     let health_path = proxy.field("healthPath").text(notes).unwrap_or_else(|| "/ping".to_owned());
     let health_timeout = proxy.field("healthTimeoutMs").duration(ms(30_000), notes);
+    let limits = limits::read(&proxy.field("limits"), notes);
     let port = proxy_port(&proxy.field("port"), notes).unwrap_or(8182);
     let proxy_protocol = flag(&proxy.field("proxyProtocol"), false, notes);
     let tls = tls::read(&proxy.field("tls"), notes);
     let trusted_fronts = trusted_fronts(&proxy.field("trustedFronts"), notes);
+    let upgrades = upgrades::read(&proxy.field("upgrades"), ProxySpec::default().upgrades, notes);
     let upstream_host = proxy.field("upstreamHost").text(notes);
+    let workers = workers(&proxy.field("workers"), notes);
     proxy.close(notes);
 
     let upstream_host = upstream_host.unwrap_or_else(|| reachable(&host).to_owned());
-    let limits = ProxyLimits::default();
     let spec = ProxySpec {
         host,
         port,
@@ -120,9 +122,20 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
         trusted_fronts,
         tls,
         proxy_protocol,
+        workers,
+        upgrades,
         limits,
     };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
+}
+
+/// More threads than any machine has cores for would be a slip of the finger.
+const WORKERS_MAX: u64 = 1_024;
+
+fn workers(field: &Field<'_>, notes: &mut Notes) -> usize {
+    let fix = format!("Set {} to a positive integer number of threads, e.g. 1.", field.key);
+    let workers = field.whole(1, WORKERS_MAX, "must be a positive integer", fix, notes);
+    workers.map_or(1, |workers| usize::try_from(workers).expect("`whole` refuses larger ones"))
 }
 
 fn trusted_fronts(field: &Field<'_>, notes: &mut Notes) -> TrustedFronts {

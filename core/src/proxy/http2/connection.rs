@@ -36,8 +36,8 @@ pub(crate) async fn serve_http2<S>(
 {
     let owner = Owner(Tasks::default());
     let (tasks, busy) = (owner.0.clone(), Arc::new(Busy::default()));
-    let head_bytes_max = worker.shared.options.limits.head_bytes_max;
-    let idle_timeout = worker.shared.options.limits.idle_timeout;
+    let head_bytes_max = worker.shared.limits().head_bytes_max;
+    let idle_timeout = worker.shared.limits().idle_timeout;
     let mut phase = worker.shared.phase.subscribe();
     let requests = Requests { peer, worker, tasks: tasks.clone(), busy: Arc::clone(&busy) };
     let requests = Arc::new(requests);

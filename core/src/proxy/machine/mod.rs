@@ -4,10 +4,12 @@
 #[cfg(feature = "tls")]
 mod certificates;
 mod drain;
+pub(crate) mod fields;
 mod headers;
 mod introduction;
 mod reuse;
 mod upgrade;
+pub(crate) mod wire;
 
 #[cfg(feature = "tls")]
 pub(crate) use certificates::{Names, Watch};

@@ -1,0 +1,6 @@
+//! What our own fuzz targets and benches need of the inside. **Not an API**: anything here may change or go in any
+//! version, and no host may use it. It exists only with the feature `internals`, which is off by default.
+//!
+//! The pure parts of the proxy (`proxy/machine/`) decide about bytes of strangers: they must be fuzzed and timed one by one,
+//! and they are nobody's business otherwise. What is re-exported here is declared `pub` in its private room. The list is
+//! flat, and holds nothing that acts: no socket, no process.

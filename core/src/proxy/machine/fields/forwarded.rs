@@ -1,0 +1,152 @@
+//! What the application is told about its client.
+
+use core::net::IpAddr;
+
+use crate::proxy::machine::wire::{ConnectionOptions, Field, Known, decimal};
+
+/// What is known of the connection that a request came by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hop<'a> {
+    /// The client's address as text ([`client_address`]).
+    pub(crate) address: &'a str,
+    /// Whether the other side is a front of ours, whose word about its own client counts.
+    pub(crate) is_front: bool,
+    /// Whether the client came by TLS.
+    pub(crate) is_tls: bool,
+    /// The host for an HTTP/1.0 client that names none.
+    pub(crate) own_host: &'a str,
+    /// The id of a request that has none yet.
+    pub(crate) request_id: &'a str,
+}
+
+/// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client.
+pub(crate) fn client_address(peer: IpAddr) -> String {
+    peer.to_canonical().to_string()
+}
+
+/// The port in a `Host` field, or the one of the protocol (compat C-93).
+pub(crate) fn host_port(host: &[u8], is_tls: bool) -> u16 {
+    std::str::from_utf8(host)
+        .ok()
+        .and_then(|host| host.rsplit_once(':'))
+        // The last colon of `[::1]` is not in front of a port.
+        .filter(|(name, _)| !name.contains(':') || name.ends_with(']'))
+        .and_then(|(_, port)| port.parse().ok())
+        .unwrap_or(if is_tls { 443 } else { 80 })
+}
+
+/// What a front has said of its client: the fields in question, as they came.
+pub(super) struct Said<'h, 'b> {
+    pub(super) fields: &'h [Field<'b>],
+    pub(super) connection: ConnectionOptions,
+    pub(super) is_front: bool,
+}
+
+impl<'b> Said<'_, 'b> {
+    /// All values of a field, if whoever sent them is believed.
+    fn values(&self, known: Known) -> impl Iterator<Item = &'b [u8]> {
+        self.fields
+            .iter()
+            .filter(move |field| self.is_front && Known::of(field.name) == known)
+            .filter(|field| !self.connection.names(field.name, self.fields))
+            .map(|field| field.value)
+    }
+}
+
+/// Writes the fields that say where a request comes from: after everything of the client's own, so that no `Connection` of
+/// his removes ours.
+///
+/// Lists are appended to with `,` and no space, several lines of a client being one list (compat C-93, RFC 9110 §5.3). The
+/// protocol and the host that a front has named stay the one value they are: `https,http` would say nothing.
+pub(super) fn write_forwarded(
+    out: &mut Vec<u8>,
+    hop: Hop<'_>,
+    host: &[u8],
+    said: &Said<'_, '_>,
+    is_upgrade: bool,
+) {
+    let port = decimal(host_port(host, hop.is_tls).into());
+    let proto: &[u8] = match (is_upgrade, hop.is_tls) {
+        (false, false) => b"http",
+        (false, true) => b"https",
+        (true, false) => b"ws",
+        (true, true) => b"wss",
+    };
+    write_list(out, b"X-Forwarded-For: ", said.values(Known::ForwardedFor), hop.address.as_bytes());
+    write_list(out, b"X-Forwarded-Port: ", said.values(Known::ForwardedPort), port.as_bytes());
+    write_one(out, b"X-Forwarded-Proto: ", said.values(Known::ForwardedProto).next().or(Some(proto)));
+    // Compat C-102.
+    let own_host = (!is_upgrade).then_some(host);
+    write_one(out, b"X-Forwarded-Host: ", said.values(Known::ForwardedHost).next().or(own_host));
+    write_forwarded_list(out, hop, host, said);
+    write_one(
+        out,
+        b"X-Request-Id: ",
+        said.values(Known::RequestId).next().or(Some(hop.request_id.as_bytes())),
+    );
+}
+
+fn write_list<'a>(out: &mut Vec<u8>, name: &[u8], existing: impl Iterator<Item = &'a [u8]>, added: &[u8]) {
+    out.extend_from_slice(name);
+    for value in existing {
+        out.extend_from_slice(value);
+        out.push(b',');
+    }
+    out.extend_from_slice(added);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_one(out: &mut Vec<u8>, name: &[u8], value: Option<&[u8]>) {
+    let Some(value) = value else { return };
+    out.extend_from_slice(name);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 7239 §4. Hosts and IPv6 addresses are quoted, which their alphabet allows without escapes.
+fn write_forwarded_list(out: &mut Vec<u8>, hop: Hop<'_>, host: &[u8], said: &Said<'_, '_>) {
+    out.extend_from_slice(b"Forwarded: ");
+    for value in said.values(Known::Forwarded) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+    if hop.address.contains(':') {
+        out.extend_from_slice(b"for=\"[");
+        out.extend_from_slice(hop.address.as_bytes());
+        out.extend_from_slice(b"]\"");
+    } else {
+        out.extend_from_slice(b"for=");
+        out.extend_from_slice(hop.address.as_bytes());
+    }
+    out.extend_from_slice(b";host=\"");
+    out.extend_from_slice(host);
+    out.extend_from_slice(if hop.is_tls { b"\";proto=https\r\n" } else { b"\";proto=http\r\n" });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_the_one_of_host_or_of_the_protocol() {
+        let cases: [(&[u8], u16); 7] = [
+            (b"shop.test:8182", 8182),
+            (b"shop.test", 80),
+            (b"[::1]:8182", 8182),
+            (b"[::1]", 80),
+            (b"::1", 80),
+            (b"shop.test:99999", 80),
+            (b"\xff:1", 80),
+        ];
+        for (host, port) in cases {
+            assert_eq!(host_port(host, false), port, "{}", String::from_utf8_lossy(host));
+        }
+        assert_eq!(host_port(b"shop.test", true), 443);
+    }
+
+    #[test]
+    fn mapped_clients_are_ipv4_clients() {
+        assert_eq!(client_address("::ffff:10.0.0.7".parse().expect("an address")), "10.0.0.7");
+        assert_eq!(client_address("::1".parse().expect("an address")), "::1");
+    }
+}

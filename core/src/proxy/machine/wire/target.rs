@@ -1,0 +1,147 @@
+//! The target of a request (RFC 9112 §3.2).
+
+use super::Refusal;
+
+/// What is asked for, as bytes that are also text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target<'b> {
+    /// Path and query byte by byte as they came (compat C-95), or `*`. An absolute target without a path has `""` or
+    /// begins with `?`.
+    pub(crate) path: &'b str,
+    /// The authority, if it came in absolute form.
+    pub(crate) authority: Option<&'b str>,
+}
+
+impl<'b> Target<'b> {
+    /// Of the second word of a request line.
+    ///
+    /// # Errors
+    /// When it is none of the forms that go with the method, or has a byte that does not belong there.
+    pub(crate) fn parse(method: &str, text: &'b str) -> Result<Self, Refusal> {
+        if method == "CONNECT" {
+            return Err(Refusal::bad("CONNECT"));
+        }
+        if text.starts_with('/') {
+            return Ok(Self { path: checked(text)?, authority: None });
+        }
+        if text == "*" && method == "OPTIONS" {
+            return Ok(Self { path: text, authority: None });
+        }
+        let rest = without_scheme(text).ok_or(Refusal::bad("a target of an unknown form"))?;
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if authority.is_empty() || !is_host(authority.as_bytes()) {
+            return Err(Refusal::bad("a target with a bad authority"));
+        }
+        Ok(Self { path: checked(path)?, authority: Some(authority) })
+    }
+
+    /// What the application is asked for: the two texts make up path and query.
+    pub(crate) fn origin_form(&self, method: &str) -> (&'static str, &'b str) {
+        match self.path.as_bytes().first() {
+            Some(b'/' | b'*') => ("", self.path),
+            // RFC 9112 §3.2.4: OPTIONS for a whole server.
+            None if method == "OPTIONS" => ("*", ""),
+            _ => ("/", self.path),
+        }
+    }
+}
+
+fn without_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(rest)
+}
+
+fn checked(path: &str) -> Result<&str, Refusal> {
+    let (path_part, query) = path.split_at(path.find('?').unwrap_or(path.len()));
+    let is_fine = path_part.bytes().all(|byte| is_of_path(byte)) && query.bytes().all(is_of_query);
+    if is_fine { Ok(path) } else { Err(Refusal::bad("a target with a byte that does not belong there")) }
+}
+
+/// RFC 3986 §3.3, and what browsers send without escaping it.
+fn is_of_path(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'<' | b'>' | b'`')
+}
+
+fn is_of_query(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'"' | b'<' | b'>')
+}
+
+/// Whether these are bytes of a host with or without a port (RFC 3986 §3.2.2, §3.2.3); no user information, no list.
+pub(crate) fn is_host(text: &[u8]) -> bool {
+    text.iter().all(|byte| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'.' | b'-'
+                    | b'_'
+                    | b'~'
+                    | b':'
+                    | b'['
+                    | b']'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b';'
+                    | b'='
+            )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(method: &str, text: &str) -> Option<String> {
+        let target = Target::parse(method, text).ok()?;
+        let (before, path) = target.origin_form(method);
+        Some(format!("{before}{path}"))
+    }
+
+    #[test]
+    fn targets_become_path_and_query() {
+        for (text, path) in [
+            ("/", "/"),
+            ("//a/../b\\c%2f?x=1&&y=//?z", "//a/../b\\c%2f?x=1&&y=//?z"),
+            ("http://shop.test/a?b=c", "/a?b=c"),
+            ("HTTPS://shop.test:1", "/"),
+            ("http://shop.test?b", "/?b"),
+            ("http://[::1]:80/", "/"),
+        ] {
+            assert_eq!(seen("GET", text).as_deref(), Some(path), "{text}");
+        }
+        assert_eq!(seen("OPTIONS", "*").as_deref(), Some("*"));
+        assert_eq!(seen("OPTIONS", "http://shop.test").as_deref(), Some("*"));
+    }
+
+    #[test]
+    fn other_targets_are_refused() {
+        for text in [
+            "",
+            "*",
+            "a",
+            "shop.test:80",
+            "ftp://shop.test/",
+            "http:///a",
+            "http://u@shop.test/",
+            "http://a,b/",
+            "/#top",
+            "/a b",
+            "/\u{7f}",
+            "/ü",
+            "/<",
+            "http://shop.test/#",
+            "http://shop test/",
+            "?a",
+        ] {
+            assert_eq!(seen("GET", text), None, "{text:?}");
+        }
+        assert_eq!(seen("CONNECT", "shop.test:80"), None);
+        assert_eq!(seen("CONNECT", "/"), None);
+    }
+}
