@@ -25,5 +25,5 @@ mod tunnel;
 mod upstream;
 
 pub(crate) use client_stream::ClientStream;
-pub(crate) use connection::{Peer, serve_connection};
+pub(crate) use connection::serve_connection;
 pub(crate) use pool::Pool;
