@@ -137,11 +137,12 @@ pub use id::{
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
     Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, HOLDER_PATH_BYTES_MAX, HOLDERS_MAX,
-    Holder, HolderKind, ProxyOptions, Traffic, UpstreamError,
+    Holder, HolderKind, Latency, ParkCounts, ProxyOptions, StatusCounts, Traffic, TrafficCounts,
+    UpstreamError,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,
-    ProcessState, StartReason, StopReport,
+    AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,
+    OutputStream, ProcessState, StartReason, StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};

@@ -135,7 +135,7 @@ pub struct ConnectionCounts {
 pub struct HolderStatus {
     /// Milliseconds since its request began.
     pub age_ms: u64,
-    /// Bytes that have passed since, in both directions, without the head of the request.
+    /// Bytes that have passed since, in both directions: content, without heads and framing; of a tunnel all of them.
     pub bytes: u64,
     /// `http`, `stream` or `websocket`.
     pub kind: &'static str,
@@ -143,7 +143,7 @@ pub struct HolderStatus {
     pub method: String,
     /// What was asked for, without the query.
     pub path: String,
-    /// The address of whoever is connected.
+    /// The address and port of whoever is connected.
     pub peer: String,
 }
 
@@ -390,7 +390,7 @@ fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
         kind: holder.kind.as_str(),
         method: holder.method,
         path: holder.path,
-        peer: holder.peer,
+        peer: holder.peer.to_string(),
     };
     proxy.holders(release.generation).into_iter().map(shown).collect()
 }

@@ -3,6 +3,8 @@
 //! Nobody writes down who he is for every request: that would cost each of them, and hardly any is still there when
 //! somebody wants to know. So a client is asked, and its own task answers the next time it runs, which is at once.
 
+use std::net::SocketAddr;
+
 use crate::time::Instant;
 
 /// How many holders are shown at most: the oldest, because those are the ones somebody looks for.
@@ -14,8 +16,8 @@ pub const HOLDER_PATH_BYTES_MAX: usize = 256;
 /// A request or a tunnel that is open to a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// The address of whoever is connected: the client, or the front before it.
-    pub peer: String,
+    /// Whoever is connected: the client, or the front before it.
+    pub peer: SocketAddr,
     /// What it is.
     pub kind: HolderKind,
     /// The method of its request.
@@ -25,7 +27,7 @@ pub struct Holder {
     pub path: String,
     /// When the head of its request began to come.
     pub since: Instant,
-    /// Bytes that have passed since, in both directions, without the head of the request.
+    /// Bytes that have passed since, in both directions: content, without heads and framing; of a tunnel all of them.
     pub bytes: u64,
 }
 

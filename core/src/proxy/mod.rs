@@ -9,17 +9,24 @@
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
+mod book;
 mod clients;
+mod door;
 mod draining;
 mod error;
 mod holders;
+#[cfg(feature = "tls")]
+mod http2;
 mod inherit;
 pub(crate) mod machine;
 mod options;
+mod parking;
+mod record;
 mod relay;
 mod route;
 mod shared;
 mod stream;
+mod tls;
 mod wind_down;
 mod workers;
 
@@ -30,17 +37,20 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::id::Generation;
-use crate::report::DrainReport;
-use crate::spec::{ProxyLimits, TrustedFronts};
+use crate::report::{BackendState, DrainReport};
+use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
 
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
 pub use holders::{HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind};
+pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
 use machine::{Tally, WindDown};
-pub use options::{ErrorObserver, ProxyOptions};
+pub use options::{ErrorObserver, ProxyOptions, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
+pub(crate) use tls::rehearse as rehearse_tls;
+pub use tls::{TlsError, TlsNews};
 use tokio::sync::mpsc;
 use wind_down::wind_down;
 use workers::WorkerThread;
@@ -129,6 +139,7 @@ impl DrainingProxy {
     /// # Errors
     /// When the address cannot be listened on, the threads cannot be started, or it listens already.
     pub fn listen(&self) -> Result<SocketAddr, BindError> {
+        self.shared.load_certificates()?;
         self.serve_on(workers::listen(&self.shared.options)?)
     }
 
@@ -139,6 +150,7 @@ impl DrainingProxy {
     /// [`BindError::NotOurs`] when it is no listening TCP socket on the address of its options; otherwise as
     /// [`listen`](Self::listen).
     pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, BindError> {
+        self.shared.load_certificates()?;
         inherit::check(&listener, &self.shared.options)?;
         self.serve_on(listener)
     }
@@ -175,6 +187,24 @@ impl DrainingProxy {
         self.shared.trusted.store(Arc::new(fronts));
     }
 
+    /// Reads the files of its certificates anew, whether they have changed or not, and says for which names they are.
+    /// Connections that are there stay as they are; new ones get what the files hold now. Reads files, and so may block.
+    ///
+    /// # Errors
+    /// When the files make no sense, or it does not serve TLS; everything stays as it is.
+    pub fn reload_certificates(&self) -> Result<Vec<String>, TlsError> {
+        let front = self.shared.tls.get().ok_or(TlsError::NoCertificates)?;
+        front.follow(front.spec())
+    }
+
+    /// As [`reload_certificates`](Self::reload_certificates), but with other files and limits.
+    ///
+    /// # Errors
+    /// As [`reload_certificates`](Self::reload_certificates).
+    pub fn serve_certificates(&self, tls: TlsSpec) -> Result<Vec<String>, TlsError> {
+        self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
+    }
+
     /// From now on new connections and new requests are held to `limits`.
     pub fn set_limits(&self, limits: ProxyLimits) {
         self.shared.set_limits(limits);
@@ -198,6 +228,59 @@ impl DrainingProxy {
     #[must_use]
     pub fn holders(&self, generation: Generation) -> Vec<Holder> {
         self.shared.holders(generation)
+    }
+
+    /// What came of a release's requests so far; `None` when it never had traffic here, or that was long ago: of releases
+    /// without traffic the last 32 are remembered.
+    #[must_use]
+    pub fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        self.shared.traffic(generation)
+    }
+
+    /// What came of the requests that no release was chosen for: those that could not be understood, and those that came
+    /// while there was no active release.
+    #[must_use]
+    pub fn unrouted_traffic(&self) -> TrafficCounts {
+        self.shared.unrouted.read()
+    }
+
+    /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application
+    /// should not see, for example. What is under way goes on. A switch changes nothing about it.
+    ///
+    /// Each waits at most [`ProxyLimits::park_timeout`](crate::ProxyLimits), and then is answered with 503; so is one more
+    /// than [`parked_max`](crate::ProxyLimits) or [`parked_bytes_max`](crate::ProxyLimits). A proxy that leaves or closes
+    /// resumes by itself.
+    pub fn pause(&self) {
+        self.shared.gate.pause();
+    }
+
+    /// Sends whoever waits since [`pause`](Self::pause) to the release that is active now, in the order in which they
+    /// came. Without a pause it does nothing.
+    pub fn resume(&self) {
+        self.shared.gate.resume();
+    }
+
+    /// Whether requests wait since a [`pause`](Self::pause).
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.gate.is_paused()
+    }
+
+    /// How many requests wait, and what became of others that did.
+    #[must_use]
+    pub fn parked(&self) -> ParkCounts {
+        self.shared.gate.counts()
+    }
+
+    /// Tells how the process behind a backend is (counted from 0, in the order of [`Traffic::to`]). While none of a
+    /// release runs and one of them is started again, requests wait, at most
+    /// [`ProxyLimits::park_timeout`](crate::ProxyLimits); once it runs, one request after the other is sent until the first
+    /// has a connection, and then all others, in the order in which they came.
+    ///
+    /// Only about the active release, and only if it is [`supervised`](Traffic::supervised); anything else is ignored. After
+    /// a switch every backend counts as running.
+    pub fn backend_is(&self, generation: Generation, backend: usize, state: BackendState) {
+        self.shared.gate.backend_is(generation, backend, state);
     }
 
     /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go

@@ -1,7 +1,7 @@
 //! What the proxy's handle and its workers have in common.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::{Semaphore, watch};
@@ -10,12 +10,16 @@ use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
 use super::holders::Holder;
+use super::machine::{Target, TrafficCounts};
+use super::parking::Gate;
 use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
-use super::{ProxyOptions, UpstreamError};
+use super::tls::TlsFront;
+use super::{ProxyOptions, TlsError, UpstreamError};
 
 /// How far the end of a proxy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +42,19 @@ pub(crate) struct Shared {
     limits: ArcSwap<ProxyLimits>,
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
+    pub(super) gate: Gate,
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
+    /// What secures connections; empty when nothing does.
+    pub(super) tls: OnceLock<TlsFront>,
     /// Whether an answer is the last one of its connection; beside the phase, because every request looks.
     leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
+    books: Mutex<Books>,
+    /// What no release was chosen for.
+    pub(super) unrouted: Book,
     next_route: AtomicU64,
 }
 
@@ -52,6 +62,8 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<Pool>,
+    /// Which of the workers it is, from 0.
+    pub(super) number: usize,
 }
 
 impl Shared {
@@ -61,15 +73,29 @@ impl Shared {
             limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
+            gate: Gate::new(&options.limits),
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
+            tls: OnceLock::new(),
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
+            books: Mutex::default(),
+            unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
         })
+    }
+
+    /// Reads the certificates, unless there are none to serve, or they were read before.
+    pub(super) fn load_certificates(&self) -> Result<(), TlsError> {
+        let spec = self.options.tls.as_ref().filter(|_| self.tls.get().is_none());
+        if let Some(spec) = spec {
+            let front = TlsFront::load(spec.clone(), self.options.certificates.clone())?;
+            let _somebody_else_was_first = self.tls.set(front);
+        }
+        Ok(())
     }
 
     /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
@@ -78,12 +104,15 @@ impl Shared {
     }
 
     pub(super) fn set_limits(&self, limits: ProxyLimits) {
+        self.gate.set_limits(&limits);
         self.limits.store(Arc::new(limits));
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
-        let worker = |pool: &Arc<Pool>| Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool) });
-        self.pools.iter().map(worker).collect()
+        let worker = |(number, pool): (usize, &Arc<Pool>)| {
+            Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool), number })
+        };
+        self.pools.iter().enumerate().map(worker).collect()
     }
 
     pub(super) fn switch_to(self: &Arc<Self>, traffic: Traffic) -> Option<Draining> {
@@ -91,7 +120,17 @@ impl Shared {
         let mut ledgers = lock(&self.ledgers);
         ledgers.retain(|ledger| ledger.strong_count() > 0);
         let id = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let route = traffic.0.map(|(generation, backends)| Arc::new(Route::new(id, generation, backends)));
+        let connects_max = self.limits().upstream_connects_max;
+        let target = traffic.to.as_ref().map(|(generation, backends)| Target {
+            route: id,
+            generation: *generation,
+            backends: backends.len(),
+            is_supervised: traffic.is_supervised,
+        });
+        let route = traffic.to.map(|(generation, backends)| {
+            let book = lock(&self.books).open(generation, self.options.workers);
+            Arc::new(Route::new(id, generation, backends, book, connects_max))
+        });
         if let Some(route) = &route {
             ledgers.push(Arc::downgrade(&route.ledger));
         }
@@ -100,6 +139,7 @@ impl Shared {
         for pool in &self.pools {
             pool.switch_to(id);
         }
+        self.gate.switched(target);
         let window = self.limits().wind_down_window;
         old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began, window))
     }
@@ -122,6 +162,11 @@ impl Shared {
         ledgers
     }
 
+    pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        let book = lock(&self.books).find(generation);
+        book.map(|book| book.read())
+    }
+
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {
         lock(&self.ledgers).iter().filter_map(Weak::upgrade).collect()
     }
@@ -132,6 +177,12 @@ impl Shared {
         if matches!(phase, Phase::Leaving { .. }) {
             self.leaving.store(true, Ordering::Release);
         }
+        match phase {
+            Phase::Serving => {}
+            // Whoever could resume traffic goes with the socket.
+            Phase::Leaving { .. } => self.gate.resume(),
+            Phase::Closing | Phase::Ending => self.gate.end(),
+        }
         self.phase.send_if_modified(|now| {
             let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;
             if forward {
@@ -141,11 +192,16 @@ impl Shared {
         })
     }
 
+    /// Whether nobody new is served for longer than one request.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Closing | Phase::Ending)
+    }
+
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
     }
 
-    pub(super) fn tell(&self, generation: Generation, message: String) {
-        self.options.errors.tell(&UpstreamError { generation, message, head_sent: false });
+    pub(super) fn tell(&self, generation: Generation, message: String, head_sent: bool) {
+        self.options.errors.tell(&UpstreamError { generation, message, head_sent });
     }
 }

@@ -20,7 +20,7 @@ fn every_limit_has_a_key() {
         "upstreamConnectTimeoutMs": 10, "upstreamFirstByteTimeoutMs": 11, "upstreamSilenceTimeoutMs": 12,
         "requestTimeoutMs": 13, "upstreamIdleTimeoutMs": 14, "upstreamIdleMax": 15, "tunnelIdleTimeoutMs": 16,
         "tunnelHalfCloseTimeoutMs": 17, "parkTimeoutMs": 18, "parkedMax": 19, "parkedBytesMax": 20,
-        "keptBodyBytesMax": 21, "windDownWindowMs": 22, "tunnelCloseTimeoutMs": 23
+        "keptBodyBytesMax": 21, "upstreamConnectsMax": 22, "windDownWindowMs": 23, "tunnelCloseTimeoutMs": 24
     }));
     let ms = Duration::from_millis;
     assert_eq!(read(&config).expect("it is valid").warnings(), []);
@@ -48,8 +48,9 @@ fn every_limit_has_a_key() {
             parked_max: 19,
             parked_bytes_max: 20,
             kept_body_bytes_max: 21,
-            wind_down_window: ms(22),
-            tunnel_close_timeout: ms(23),
+            upstream_connects_max: 22,
+            wind_down_window: ms(23),
+            tunnel_close_timeout: ms(24),
         }
     );
 }

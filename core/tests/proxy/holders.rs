@@ -21,6 +21,10 @@ async fn holders(old: &Draining, is_it: impl Fn(&[Holder]) -> bool) -> Vec<Holde
     .await
 }
 
+fn address_of(peer: &Peer) -> std::net::SocketAddr {
+    peer.stream.local_addr().expect("it is connected")
+}
+
 #[tokio::test]
 async fn each_says_who_it_is() {
     let (app, mut connections) = App::by_hand().await;
@@ -50,13 +54,13 @@ async fn each_says_who_it_is() {
     let old = proxy.switch_to(Traffic::none()).expect("there was one");
     let found = holders(&old, |holders| holders.len() == 3).await;
     let seen: Vec<_> =
-        found.iter().map(|holder| (holder.kind, &*holder.method, &*holder.path, &*holder.peer)).collect();
+        found.iter().map(|holder| (holder.kind, &*holder.method, &*holder.path, holder.peer)).collect();
     assert_eq!(
         seen,
         [
-            (HolderKind::Http, "POST", "/slow/report", "127.0.0.1"),
-            (HolderKind::Stream, "GET", "/events", "127.0.0.1"),
-            (HolderKind::WebSocket, "GET", "/socket", "127.0.0.1"),
+            (HolderKind::Http, "POST", "/slow/report", address_of(&waiting)),
+            (HolderKind::Stream, "GET", "/events", address_of(&listener)),
+            (HolderKind::WebSocket, "GET", "/socket", address_of(&socket)),
         ],
         "the oldest first, and no query"
     );

@@ -5,6 +5,7 @@ mod headers;
 mod holders;
 mod http;
 mod leave;
+mod parking;
 mod pool;
 mod streams;
 mod support;

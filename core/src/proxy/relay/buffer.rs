@@ -49,6 +49,11 @@ impl Buffer {
         Self { bytes, start: 0, full_reads: 0, is_large: false }
     }
 
+    /// No room at all.
+    pub(super) fn none() -> Self {
+        Self { bytes: Vec::new(), start: 0, full_reads: 0, is_large: false }
+    }
+
     fn large() -> Option<Self> {
         let kept = STORE.with_borrow_mut(|store| {
             if store.large_used >= LARGE_USED_MAX {
@@ -83,11 +88,6 @@ impl Buffer {
             self.bytes.clear();
             self.start = 0;
         }
-    }
-
-    /// Nothing of it is needed any more: its room is for others.
-    pub(super) fn give_back(&mut self) {
-        drop(std::mem::replace(self, Self { bytes: Vec::new(), start: 0, full_reads: 0, is_large: false }));
     }
 
     /// Only the first `len` bytes stay.

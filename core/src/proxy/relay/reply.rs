@@ -35,10 +35,9 @@ pub(super) struct Reply {
     pub(super) is_close_delimited: bool,
     /// Whether the application's connection can carry another request, by its own word.
     pub(super) persists: bool,
+    pub(super) status: u16,
     /// How long it may be idle then.
     pub(super) idle_limit: Duration,
-    /// So many bytes have gone to the client.
-    pub(super) bytes: u64,
     /// Where it is in its events, when it is a stream of them that can be ended early.
     events: Option<Events>,
     /// Whether it was asked to go, and ended after a whole event.
@@ -118,8 +117,8 @@ impl Reply {
             closes,
             is_close_delimited: plan.is_http_10 && !matches!(response.body, Body::Length(_)),
             persists: response.persists,
+            status: response.status,
             idle_limit: idle_limit(limits.upstream_idle_timeout, response.keep_alive),
-            bytes: 0,
             events: events_of(&response),
             was_ended_early: false,
         };
@@ -180,10 +179,12 @@ impl Reply {
             Framing::Same => {
                 let part = self.body.take(&answer.filled()[self.ready..]).map_err(|_| ())?;
                 self.ready += part.len;
+                flight.account.bytes_out += part.content as u64;
                 self.join(answer);
             }
             Framing::AddChunks => {
                 let front = self.front.get_or_insert_with(Buffer::new).bytes();
+                flight.account.bytes_out += answer.filled().len() as u64;
                 if !answer.is_empty() {
                     front.extend_from_slice(format!("{:x}\r\n", answer.filled().len()).as_bytes());
                     front.extend_from_slice(answer.filled());
@@ -196,6 +197,7 @@ impl Reply {
                 while !answer.is_empty() && !self.body.is_over() {
                     let piece = self.body.next_piece(answer.filled()).map_err(|_| ())?;
                     if let Piece::Content(len) = piece {
+                        flight.account.bytes_out += len as u64;
                         front.extend_from_slice(&answer.filled()[..len]);
                     }
                     answer.consume(piece.len());
@@ -253,12 +255,13 @@ impl Reply {
             if self.end_if_asked(flight).is_err() {
                 return Poll::Ready(ReplyEnd::BrokeOff("Parse Error: malformed chunks".to_owned()));
             }
-            flight.ticket.set_finished(self.has_come());
+            flight.account.set_finished(self.has_come());
             match self.poll_write(cx, client, flight) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(ReplyEnd::ClientGone),
                 Poll::Pending => {
-                    flight.ticket.set_finished(false);
+                    flight.account.set_finished(false);
+                    flight.forget_request();
                     flight.times.client_awaited();
                     return Poll::Pending;
                 }
@@ -272,6 +275,7 @@ impl Reply {
                 Poll::Ready(Ok(0)) if self.body == Body::UntilClose => self.end_with_connection(),
                 Poll::Ready(result) => return Poll::Ready(ReplyEnd::BrokeOff(end_of(&result))),
                 Poll::Pending => {
+                    flight.forget_request();
                     flight.times.upstream_awaited(false);
                     return Poll::Pending;
                 }
@@ -310,10 +314,7 @@ impl Reply {
                 return Poll::Ready(Ok(()));
             };
             match written {
-                Poll::Ready(Ok(written @ 1..)) => {
-                    self.bytes += written as u64;
-                    flight.client_took();
-                }
+                Poll::Ready(Ok(1..)) => flight.client_took(),
                 Poll::Ready(_) => return Poll::Ready(Err(())),
                 Poll::Pending => return Poll::Pending,
             }

@@ -12,18 +12,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock;
-use crate::proxy::clients::Client;
 use crate::proxy::holders::HolderKind;
 use crate::proxy::machine::websocket::{Farewell, Next, close_for_application, close_for_client};
-use crate::proxy::route::Ticket;
+use crate::proxy::record::Ending;
 use crate::spec::ProxyLimits;
 use crate::time::Instant;
 
+use super::account::Account;
 use super::alarm::Alarm;
-use super::asked::Asked;
 use super::buffer::{Buffer, poll_fill};
 use super::flight::Flight;
-use super::plan::Plan;
 use super::upstream::Upstream;
 
 /// A tunnel that both sides have agreed to.
@@ -39,10 +37,8 @@ pub(super) struct Tunnel {
     /// `None` when what passes is no WebSocket.
     farewell: Option<Farewell>,
     is_asked_to_go: bool,
-    asked: Asked,
-    began: Instant,
     /// Counted as a WebSocket until this is dropped.
-    ticket: Ticket,
+    account: Account,
 }
 
 /// One direction.
@@ -60,13 +56,10 @@ impl Tunnel {
         upstream: Upstream,
         mut front: Buffer,
         flight: Flight,
-        plan: Plan,
+        is_websocket: bool,
         limits: &ProxyLimits,
     ) -> Self {
-        let Plan { mut asked, upgrade, .. } = plan;
-        asked.keep(&flight.out);
         // Only a WebSocket speaks in frames of RFC 6455.
-        let is_websocket = upgrade.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
         let mut farewell = is_websocket.then(|| Farewell::new(limits.tunnel_close_timeout));
         let early = flight.input.filter(|early| !early.is_empty());
         if let Some(answer) = &flight.answer {
@@ -87,9 +80,7 @@ impl Tunnel {
             quiet_until: None,
             farewell,
             is_asked_to_go: false,
-            asked,
-            began: flight.began,
-            ticket: flight.ticket,
+            account: flight.account,
         }
     }
 
@@ -97,21 +88,17 @@ impl Tunnel {
     pub(super) async fn run(
         mut self: Box<Self>,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        (client, address): (&Client, &str),
         alarm: &mut Alarm,
     ) {
         alarm.set(None);
         poll_fn(|cx| {
-            if client.is_asked_who() {
-                let bytes = self.up.bytes + self.down.bytes;
-                let who = || self.asked.holder(None, address, self.began);
-                client.say_who(HolderKind::WebSocket, bytes, who);
-            }
+            self.account.say_who(HolderKind::WebSocket, &[]);
             self.poll(cx, stream, alarm)
         })
         .await;
+        self.account.ending = Ending::Whole;
         if self.farewell.is_some_and(|farewell| farewell.is_said()) {
-            self.ticket.route().ledger.count_ended(true);
+            self.account.count_ended();
         }
     }
 
@@ -121,7 +108,7 @@ impl Tunnel {
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
         alarm: &mut Alarm,
     ) -> Poll<()> {
-        if !self.is_asked_to_go && self.ticket.is_to_go() {
+        if !self.is_asked_to_go && self.account.is_to_go() {
             self.is_asked_to_go = true;
             let next = self.farewell.as_mut().and_then(|farewell| farewell.tell(clock::now()));
             self.say(next);
@@ -172,6 +159,7 @@ impl Tunnel {
         if failed(&up) || failed(&down) || (up.is_ready() && down.is_ready()) {
             return Poll::Ready(());
         }
+        (self.account.bytes_in, self.account.bytes_out) = (self.up.bytes, self.down.bytes);
         let timeout = match up.is_ready() || down.is_ready() {
             true => Some(self.half_close_timeout),
             false => self.idle_timeout,

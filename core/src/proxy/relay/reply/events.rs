@@ -34,7 +34,7 @@ impl Reply {
 
     /// Ends it if it was asked to go and nothing is half said.
     pub(super) fn end_if_asked(&mut self, flight: &mut Flight) -> Result<(), ()> {
-        if self.events.is_none() || self.has_come() || !flight.ticket.is_to_go() {
+        if self.events.is_none() || self.has_come() || !flight.account.is_to_go() {
             return Ok(());
         }
         if self.framing == Framing::Same && !self.take_over(flight) {
@@ -49,13 +49,14 @@ impl Reply {
 
     /// As they are; of a stream that is to go, no further than the end of a chunk.
     fn take_as_they_are(&mut self, flight: &mut Flight) -> Result<(), ()> {
-        let is_to_go = flight.ticket.is_to_go();
+        let is_to_go = flight.account.is_to_go();
         let (Some(answer), Some(events)) = (&mut flight.answer, &mut self.events) else { return Ok(()) };
         while self.ready < answer.filled().len() && !self.body.is_over() {
             let rest = &answer.filled()[self.ready..];
             let piece = self.body.next_piece(rest).map_err(|_| ())?;
             if let Piece::Content(len) = piece {
                 events.pass(&rest[..len]);
+                flight.account.bytes_out += len as u64;
             }
             self.ready += piece.len();
             if is_to_go && owed(&self.body).is_some() {
@@ -84,7 +85,7 @@ impl Reply {
 
     /// The content, in our own framing; of a stream that is to go, no further than the end of an event.
     fn take_content(&mut self, flight: &mut Flight) -> Result<(), ()> {
-        let is_to_go = flight.ticket.is_to_go();
+        let is_to_go = flight.account.is_to_go();
         let (Some(answer), Some(events)) = (&mut flight.answer, &mut self.events) else { return Ok(()) };
         let front = self.front.get_or_insert_with(Buffer::new).bytes();
         while !answer.is_empty() && !self.body.is_over() {
@@ -95,7 +96,9 @@ impl Reply {
                 if !is_to_go {
                     events.pass(content);
                 }
-                append(front, self.framing, &content[..end.unwrap_or(len)]);
+                let pass = end.unwrap_or(len);
+                append(front, self.framing, &content[..pass]);
+                flight.account.bytes_out += pass as u64;
                 if end.is_some() {
                     flight.answer = None;
                     self.end_early();
