@@ -89,6 +89,7 @@ mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod descriptors;
 mod health;
 mod port;
 mod proxy;
@@ -136,7 +137,8 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
+    Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, ServeOn,
+    Traffic, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,

@@ -1,15 +1,17 @@
 //! What the proxy's handle and its workers have in common.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::accept::{Admissions, Place, Places, connections_possible};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
 use super::pool::Pool;
@@ -38,7 +40,9 @@ pub(crate) struct Shared {
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
     pub(super) clients: Arc<Clients>,
-    pub(super) places: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
+    /// How many clients there are descriptors for.
+    connections_possible: usize,
     pub(super) phase: watch::Sender<Phase>,
     /// Whether an answer is the last one of its connection; beside the phase, because every request looks.
     leaving: AtomicBool,
@@ -62,7 +66,8 @@ impl Shared {
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
             clients: Arc::default(),
-            places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
+            places: Arc::default(),
+            connections_possible: connections_possible(),
             phase: watch::Sender::new(Phase::Serving),
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
@@ -79,6 +84,24 @@ impl Shared {
 
     pub(super) fn set_limits(&self, limits: ProxyLimits) {
         self.limits.store(Arc::new(limits));
+        self.places.changed();
+    }
+
+    /// How many clients may be connected now: at least one, and no more than there are descriptors for.
+    pub(super) fn connections_max(&self) -> usize {
+        self.limits().connections_max.clamp(1, self.connections_possible)
+    }
+
+    /// The place of a client at `address`, unless his address has too many.
+    pub(super) fn place_of(&self, place: Place, address: IpAddr) -> Option<Place> {
+        match self.limits().connections_per_peer_max {
+            Some(max) if !self.trusted.load().contains(address) => place.of_peer(address, max),
+            _ => Some(place),
+        }
+    }
+
+    pub(super) fn admissions(&self) -> Admissions {
+        self.places.admissions(self.connections_max())
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
