@@ -137,8 +137,8 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, ServeOn,
-    Traffic, UpstreamError,
+    Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ProxyOptions,
+    ServeOn, StatusCounts, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,

@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::threads::without_signals;
 
 use super::accept::{Accepted, Acceptor};
-use super::serve::serve_connection;
+use super::relay::{Peer, serve_connection};
 use super::shared::{Phase, Worker};
 use super::{BindError, ProxyOptions, ServeOn};
 
@@ -175,7 +175,7 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
 fn serve(Accepted { stream, peer, place }: Accepted, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
     let worker = Arc::clone(worker);
     connections.spawn(async move {
-        serve_connection(stream, peer, worker, false).await;
+        serve_connection(stream, Peer::from(peer), worker, false).await;
         drop(place);
     });
 }
@@ -191,7 +191,7 @@ fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut J
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
             let worker = Arc::clone(worker);
             connections.spawn(async move {
-                serve_connection(stream, peer, worker, true).await;
+                serve_connection(stream, Peer::from(peer), worker, true).await;
                 drop(place);
             });
         }
