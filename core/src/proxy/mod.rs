@@ -154,6 +154,10 @@ impl DrainingProxy {
         *servers = workers::start(&listener, &options.serve_on, self.shared.workers())
             .map_err(BindError::Threads)?;
         *lock(&self.listener) = Some(listener);
+        let (configured, possible) = (options.limits.connections_max, self.shared.connections_max());
+        if possible < configured {
+            tracing::warn!(configured, possible, "there are descriptors for fewer connections than may be open");
+        }
         Ok(address)
     }
 

@@ -1,9 +1,11 @@
 //! `DrainingProxy` between real sockets.
 
+mod accept;
 mod close;
 mod headers;
 mod http;
 mod leave;
+mod limits;
 mod pool;
 mod streams;
 mod support;

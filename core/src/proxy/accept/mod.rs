@@ -4,7 +4,8 @@
 //!  a client connects ──▶ is there a place? ──no──▶ he waits in the socket's queue until somebody leaves
 //!                              │ yes
 //!                              ▼
-//!                        accept ──no descriptor──▶ pause, and look again; after a second he is turned away
+//!                        accept ──no descriptor──▶ close idle connections to the application, pause, and look again;
+//!                              │                   after a second he is turned away
 //!                              │
 //!                              ▼
 //!                        has his address too many? ──yes──▶ turned away
@@ -30,6 +31,7 @@ use crate::clock;
 use crate::descriptors::{Reserve, descriptors_max, is_out_of_descriptors};
 
 use super::machine::Shortage;
+use super::relay::Pool;
 use super::shared::{Shared, Worker};
 
 pub use places::Admissions;
@@ -57,6 +59,7 @@ pub(super) fn connections_possible() -> usize {
 pub(super) struct Acceptor<'a> {
     listener: &'a TcpListener,
     shared: &'a Arc<Shared>,
+    pool: &'a Pool,
     /// Let in, and not yet handed out.
     batch: Vec<Accepted>,
     shortage: Shortage,
@@ -77,6 +80,7 @@ impl<'a> Acceptor<'a> {
         Self {
             listener,
             shared: &worker.shared,
+            pool: &worker.pool,
             batch: Vec::with_capacity(ACCEPT_BATCH_MAX),
             shortage: Shortage::default(),
             pause_until: None,
@@ -122,7 +126,7 @@ impl<'a> Acceptor<'a> {
 
     fn let_in(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
         if self.shortage.is_on() {
-            self.shortage.accepted();
+            self.shortage.over();
             self.reserve.refill();
         }
         if let Some(place) = self.shared.place_of(place, peer.ip()) {
@@ -134,8 +138,11 @@ impl<'a> Acceptor<'a> {
         let relief = self.shortage.failed(clock::now());
         let pause = relief.pause;
         tracing::warn!(%error, ?pause, "the proxy cannot accept for now");
-        if relief.turn_away && is_out_of_descriptors(error) {
-            self.turn_away();
+        if is_out_of_descriptors(error) {
+            self.pool.clear();
+            if relief.turn_away {
+                self.turn_away();
+            }
         }
         self.pause_until = Some(clock::alarm(pause));
     }
@@ -148,7 +155,13 @@ impl<'a> Acceptor<'a> {
                 match listener.accept() {
                     Ok(client) => drop(client),
                     Err(error) if is_of_one_connection(&error) => continue,
-                    Err(_) => break,
+                    Err(error) => {
+                        // Nobody waits: whoever comes next may wait as long as these did.
+                        if error.kind() == io::ErrorKind::WouldBlock {
+                            self.shortage.over();
+                        }
+                        break;
+                    }
                 }
                 self.shared.places.refused_by_shortage();
             }

@@ -4,8 +4,8 @@
 //!            failed                      failed, PATIENCE after the first
 //!  Plenty ───────────▶ Waiting: pause ──────────────────────────────────▶ Waiting: turn away, pause
 //!     ▲                     │  ▲   │ longer each time                        │
-//!     └──── accepted ───────┴──└───┘                                         │
-//!     └──────────────────────── accepted ────────────────────────────────────┘
+//!     ├──── accepted ───────┘  └───┘                                         │
+//!     └──────────────────────── accepted, or nobody waits any more ──────────┘
 //! ```
 //!
 //! Whoever waits in the socket's queue is lost to nobody: somebody leaves soon, and he is served. After a while that is
@@ -48,8 +48,8 @@ impl Shortage {
         Relief { turn_away: now - first >= PATIENCE, pause }
     }
 
-    /// Somebody was.
-    pub(crate) fn accepted(&mut self) {
+    /// Somebody was, or nobody is left who waits.
+    pub(crate) fn over(&mut self) {
         *self = Self::default();
     }
 
@@ -69,7 +69,7 @@ mod tests {
         let pauses: Vec<_> = (0..9).map(|_| shortage.failed(now).pause.as_millis()).collect();
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 500, 500]);
         assert!(shortage.is_on());
-        shortage.accepted();
+        shortage.over();
         assert!(!shortage.is_on());
         assert_eq!(shortage.failed(now).pause, PAUSE_MIN);
         for _ in 0..100 {
@@ -84,7 +84,7 @@ mod tests {
         assert!(!shortage.failed(start + (PATIENCE - Duration::from_millis(1))).turn_away);
         assert!(shortage.failed(start + PATIENCE).turn_away);
         assert!(shortage.failed(start + PATIENCE * 2).turn_away, "until somebody is accepted");
-        shortage.accepted();
+        shortage.over();
         assert!(!shortage.failed(start + PATIENCE * 3).turn_away);
     }
 }
