@@ -89,6 +89,7 @@ mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod descriptors;
 mod health;
 mod port;
 mod proxy;
@@ -136,8 +137,8 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ParkCounts, ProxyOptions,
-    StatusCounts, Traffic, TrafficCounts, UpstreamError,
+    Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ParkCounts,
+    ProxyOptions, ServeOn, StatusCounts, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,

@@ -69,6 +69,12 @@ impl Conductor {
         }
     }
 
+    /// Every process may have so many descriptors.
+    pub(super) fn limit_descriptors(mut self, max: Option<u64>) -> Self {
+        self.performer.limit_descriptors(max);
+        self
+    }
+
     pub(super) fn spawn(self) {
         tokio::spawn(self.run());
     }

@@ -77,6 +77,13 @@ pub struct ControlStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyStatus {
+    /// How many clients are connected. Ours.
+    pub connection_count: usize,
+    /// How many may be: as configured, or as many as there are descriptors for. Ours.
+    pub connections_max: usize,
+    /// How many connections were closed at once since the start: one address had too many, or there were no
+    /// descriptors. Ours.
+    pub connections_refused: u64,
     /// The address, as configured.
     pub host: String,
     /// The port that is bound; as configured while none is.
@@ -283,13 +290,7 @@ impl Published {
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
-            proxy: ProxyStatus {
-                host: self.application.proxy.host.clone(),
-                port: Some(proxy.local_addr().port())
-                    .filter(|bound| *bound != 0)
-                    .unwrap_or(self.application.proxy.port),
-                upstream_host: self.application.proxy.upstream_host.clone(),
-            },
+            proxy: proxy_status(&self.application, proxy),
             releases: releases(&self.releases),
             services: self.services.iter().map(single).collect(),
             singletons: self.singletons.iter().map(single).collect(),
@@ -333,6 +334,19 @@ fn control(application: &Application) -> ControlStatus {
         mode: control.mode,
         owner: name(&control.owner),
         path: control.path.to_string_lossy().into_owned(),
+    }
+}
+
+fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus {
+    let (configured, bound) = (&application.proxy, proxy.local_addr().port());
+    let admissions = proxy.admissions();
+    ProxyStatus {
+        connection_count: admissions.connections,
+        connections_max: admissions.connections_max,
+        connections_refused: admissions.refused_by_peer + admissions.refused_by_shortage,
+        host: configured.host.clone(),
+        port: if bound == 0 { configured.port } else { bound },
+        upstream_host: configured.upstream_host.clone(),
     }
 }
 

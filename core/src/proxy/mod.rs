@@ -9,6 +9,7 @@
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
+mod accept;
 mod book;
 mod clients;
 mod door;
@@ -38,17 +39,18 @@ use crate::id::Generation;
 use crate::report::{BackendState, DrainReport};
 use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
 
+pub use accept::Admissions;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
 pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
-pub use options::{ErrorObserver, ProxyOptions, TlsObserver};
+pub use options::{ErrorObserver, ProxyOptions, ServeOn, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
 pub(crate) use tls::rehearse as rehearse_tls;
 pub use tls::{TlsError, TlsNews};
 use tokio::sync::mpsc;
-use workers::WorkerThread;
+use workers::Server;
 
 /// An HTTP/1.1 reverse proxy that changes where requests go between two requests.
 ///
@@ -98,7 +100,7 @@ pub struct DrainingProxy {
     address: OnceLock<SocketAddr>,
     /// The listening socket, until nobody new is let in: the workers have copies.
     listener: Mutex<Option<TcpListener>>,
-    threads: Mutex<Vec<WorkerThread>>,
+    servers: Mutex<Vec<Server>>,
 }
 
 /// How long a client that says nothing is waited for once it could go elsewhere: what it sends meanwhile is answered,
@@ -125,7 +127,7 @@ impl DrainingProxy {
             shared: Shared::new(options),
             address: OnceLock::new(),
             listener: Mutex::default(),
-            threads: Mutex::default(),
+            servers: Mutex::default(),
         }
     }
 
@@ -154,12 +156,21 @@ impl DrainingProxy {
         let options = &self.shared.options;
         let failed = |source| BindError::new(&options.host, options.port, source);
         let address = listener.local_addr().map_err(failed)?;
-        let mut threads = lock(&self.threads);
+        let mut servers = lock(&self.servers);
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
-        *threads = workers::start(&listener, self.shared.workers()).map_err(BindError::Threads)?;
+        *servers = workers::start(&listener, &options.serve_on, self.shared.workers())
+            .map_err(BindError::Threads)?;
         *lock(&self.listener) = Some(listener);
+        let (configured, possible) = (options.limits.connections_max, self.shared.connections_max());
+        if possible < configured {
+            tracing::warn!(
+                configured,
+                possible,
+                "there are descriptors for fewer connections than may be open"
+            );
+        }
         Ok(address)
     }
 
@@ -209,6 +220,12 @@ impl DrainingProxy {
     #[must_use]
     pub fn active(&self) -> Option<Generation> {
         self.shared.active.load().as_ref().map(|route| route.ledger.generation)
+    }
+
+    /// Who is connected, and who could not be.
+    #[must_use]
+    pub fn admissions(&self) -> Admissions {
+        self.shared.admissions()
     }
 
     /// What is open of a release, active or draining (compat C-105).
@@ -282,9 +299,9 @@ impl DrainingProxy {
     pub async fn leave(&self, handover: bool) -> Option<TcpListener> {
         let listener = lock(&self.listener).take();
         self.shared.enter(Phase::Leaving { handover });
-        let deaf: Vec<_> = lock(&self.threads)
+        let deaf: Vec<_> = lock(&self.servers)
             .iter_mut()
-            .map(|thread| std::mem::replace(&mut thread.deaf, mpsc::channel(1).1))
+            .map(|server| std::mem::replace(&mut server.deaf, mpsc::channel(1).1))
             .collect();
         for mut deaf in deaf {
             let _ = deaf.recv().await;
@@ -307,9 +324,9 @@ impl DrainingProxy {
         let (requests_before, tunnels_before) = cut_in(&ledgers);
         drop(lock(&self.listener).take());
         self.shared.enter(Phase::Closing);
-        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        let mut servers = std::mem::take(&mut *lock(&self.servers));
 
-        if tokio::time::timeout(budget, self.all_left(&mut threads)).await.is_err() {
+        if tokio::time::timeout(budget, self.all_left(&mut servers)).await.is_err() {
             // Without a release first: what is cut must not find its route again.
             drop(self.shared.active.swap(None));
             for ledger in &ledgers {
@@ -318,9 +335,9 @@ impl DrainingProxy {
             let idle_too = tokio::time::timeout(machine::CUT_TIMEOUT, all_idle(&ledgers));
             let _ = idle_too.await;
             self.shared.enter(Phase::Ending);
-            all_ended(&mut threads).await;
+            all_ended(&mut servers).await;
         }
-        for WorkerThread { thread, .. } in threads {
+        for thread in servers.into_iter().filter_map(|server| server.thread) {
             // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
             let _ = thread.join();
         }
@@ -339,20 +356,20 @@ impl DrainingProxy {
         self.shared.enter(Phase::Ending);
     }
 
-    async fn all_left(&self, threads: &mut [WorkerThread]) {
+    async fn all_left(&self, servers: &mut [Server]) {
         if self.shared.is_leaving()
-            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(threads)).await.is_err()
+            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(servers)).await.is_err()
         {
             // Whoever was answered since was closed with his answer: these have been idle all the time, or are busy.
             self.shared.clients.close();
         }
-        all_ended(threads).await;
+        all_ended(servers).await;
     }
 }
 
-async fn all_ended(threads: &mut [WorkerThread]) {
-    for thread in threads {
-        let _ = thread.ended.recv().await;
+async fn all_ended(servers: &mut [Server]) {
+    for server in servers {
+        let _ = server.ended.recv().await;
     }
 }
 

@@ -1,9 +1,11 @@
 //! `DrainingProxy` between real sockets.
 
+mod accept;
 mod close;
 mod headers;
 mod http;
 mod leave;
+mod limits;
 mod parking;
 mod pool;
 mod streams;
