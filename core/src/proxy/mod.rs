@@ -9,6 +9,7 @@
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
+mod access;
 mod body;
 mod book;
 mod client_io;
@@ -38,8 +39,10 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::DrainReport;
-use crate::spec::{ProxyLimits, TrustedFronts};
+use crate::spec::{AccessLogSpec, ProxyLimits, TrustedFronts};
 
+use access::AccessLog;
+pub use access::AccessLogCounts;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
@@ -156,6 +159,7 @@ impl DrainingProxy {
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
+        self.log_to(options.access_log.clone()).map_err(BindError::Threads)?;
         *threads = workers::start(&listener, self.shared.workers()).map_err(BindError::Threads)?;
         *lock(&self.listener) = Some(listener);
         Ok(address)
@@ -211,6 +215,34 @@ impl DrainingProxy {
         self.shared.unrouted.read()
     }
 
+    /// What `generation` is called in the access log; its number when nothing was said before traffic went to it.
+    pub fn name_release(&self, generation: Generation, name: &str) {
+        self.shared.name_release(generation, name);
+    }
+
+    /// From now on a line for each request goes there, or nowhere. Nothing happens when it goes there already.
+    ///
+    /// A thread of its own writes; a request never waits for it. A file that cannot be opened, a full disk and a pipe that
+    /// nobody reads are waited for, and what has no room meanwhile is dropped and counted: 8192 lines have. A file that was
+    /// moved away is made anew within a second.
+    ///
+    /// # Errors
+    /// When the thread cannot be started; then it stays as it was.
+    pub fn log_to(&self, spec: Option<AccessLogSpec>) -> std::io::Result<()> {
+        let is_same = self.shared.access.load().as_ref().map(|log| log.spec().clone()) == spec;
+        if !is_same {
+            let log = spec.map(AccessLog::start).transpose()?;
+            self.shared.access.store(log.map(Arc::new));
+        }
+        Ok(())
+    }
+
+    /// How the access log is; `None` when there is none.
+    #[must_use]
+    pub fn access_log(&self) -> Option<AccessLogCounts> {
+        self.shared.access.load().as_ref().map(|log| log.counts())
+    }
+
     /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go
     /// with his next answer (`Connection: close`), so that no request meets a closed connection.
     ///
@@ -264,6 +296,9 @@ impl DrainingProxy {
         for WorkerThread { thread, .. } in threads {
             // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
             let _ = thread.join();
+        }
+        if let Some(log) = self.shared.access.swap(None) {
+            log.finish().await;
         }
         let (requests_cut, tunnels_cut) = cut_in(&ledgers);
         DrainReport {

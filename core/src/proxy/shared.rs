@@ -10,6 +10,7 @@ use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::access::AccessLog;
 use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
     books: Mutex<Books>,
+    pub(super) access: ArcSwapOption<AccessLog>,
     /// What no release was chosen for.
     pub(super) unrouted: Book,
     next_route: AtomicU64,
@@ -75,6 +77,7 @@ impl Shared {
             pools: pools.collect(),
             ledgers: Mutex::default(),
             books: Mutex::default(),
+            access: ArcSwapOption::empty(),
             unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
@@ -131,6 +134,10 @@ impl Shared {
     pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
         let book = lock(&self.books).find(generation);
         book.map(|book| book.read())
+    }
+
+    pub(super) fn name_release(&self, generation: Generation, name: &str) {
+        lock(&self.books).open(generation, self.options.workers).name(name);
     }
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {

@@ -12,6 +12,7 @@ mod port;
 mod process;
 mod run;
 mod stop;
+mod traffic;
 
 pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention, StateSpec};
 pub use front::{InvalidFront, TrustedFronts};
@@ -23,3 +24,4 @@ pub use port::{InvalidPortRange, PortRange};
 pub use process::{CommandSpec, DeployStrategy, ProcessPolicy, ProcessSpec};
 pub use run::{Command, Readiness, RunSpec};
 pub use stop::{Hooks, KillAfter, StopSpec, StopWith};
+pub use traffic::{AccessLogSpec, AdminSpec};

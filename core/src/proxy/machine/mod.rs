@@ -5,6 +5,7 @@ mod drain;
 pub(crate) mod fields;
 mod headers;
 mod histogram;
+mod line;
 mod reuse;
 mod traffic;
 mod upgrade;
@@ -14,6 +15,7 @@ pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally
 pub(crate) use headers::{appended, client_address, host_port, is_hop_by_hop, may_be_named, tokens};
 pub use histogram::Latency;
 pub(crate) use histogram::{BUCKETS, bucket_of};
+pub(crate) use line::{Line, MissingLines, append_line, ms, shown_target, within};
 pub(crate) use reuse::{Idle, Reuse, idle_limit, is_idempotent, may_reuse};
 pub(crate) use traffic::{CLASSES, class_of};
 pub use traffic::{StatusCounts, TrafficCounts};
