@@ -209,6 +209,12 @@ impl DrainingProxy {
         self.shared.unrouted.read()
     }
 
+    /// How many clients are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.clients.count()
+    }
+
     /// What `generation` is called in the access log; its number when nothing was said before traffic went to it.
     pub fn name_release(&self, generation: Generation, name: &str) {
         self.shared.name_release(generation, name);
