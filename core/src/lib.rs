@@ -137,8 +137,9 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ParkCounts,
-    ProxyOptions, ServeOn, StatusCounts, Traffic, TrafficCounts, UpstreamError,
+    AccessLogCounts, Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency,
+    ParkCounts, ProxyOptions, ServeOn, StatusCounts, TlsError, TlsNews, TlsObserver, Traffic, TrafficCounts,
+    UpstreamError,
 };
 pub use report::{
     AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,

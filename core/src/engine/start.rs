@@ -102,6 +102,7 @@ impl Engine {
             limits: application.proxy.limits.clone(),
             workers: application.proxy.workers,
             upgrades: application.proxy.upgrades.clone(),
+            access_log: application.proxy.access_log.clone(),
             ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
         };
         let options = options

@@ -10,7 +10,7 @@ use crate::config::Bootstrap;
 use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
-use crate::proxy::DrainingProxy;
+use crate::proxy::{AccessLogCounts, DrainingProxy, TrafficCounts};
 use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
@@ -90,6 +90,12 @@ pub struct ProxyStatus {
     pub port: u16,
     /// Where the processes of a release listen.
     pub upstream_host: String,
+    /// How the access log is; absent when there is none. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogCounts>,
+    /// What came of the requests that no release was chosen for; absent while there was none. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficCounts>,
 }
 
 /// One release.
@@ -121,6 +127,9 @@ pub struct ReleaseStatus {
     /// When its last process had ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WallTime>,
+    /// What came of its requests; absent when it never had traffic. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficCounts>,
 }
 
 /// What is open to a release.
@@ -344,6 +353,8 @@ fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus
         connection_count: admissions.connections,
         connections_max: admissions.connections_max,
         connections_refused: admissions.refused_by_peer + admissions.refused_by_shortage,
+        access_log: proxy.access_log(),
+        traffic: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
         host: configured.host.clone(),
         port: if bound == 0 { configured.port } else { bound },
         upstream_host: configured.upstream_host.clone(),
@@ -364,6 +375,7 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
         revision: release.revision.clone(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
+        traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),
     }
 }
 

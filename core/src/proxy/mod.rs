@@ -10,6 +10,7 @@
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
 mod accept;
+mod access;
 mod book;
 mod clients;
 mod door;
@@ -37,9 +38,11 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::{BackendState, DrainReport};
-use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
+use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
 pub use accept::Admissions;
+use access::AccessLog;
+pub use access::AccessLogCounts;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
@@ -160,6 +163,7 @@ impl DrainingProxy {
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
+        self.log_to(options.access_log.clone()).map_err(BindError::Threads)?;
         *servers = workers::start(&listener, &options.serve_on, self.shared.workers())
             .map_err(BindError::Threads)?;
         *lock(&self.listener) = Some(listener);
@@ -246,6 +250,40 @@ impl DrainingProxy {
     #[must_use]
     pub fn unrouted_traffic(&self) -> TrafficCounts {
         self.shared.unrouted.read()
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.clients.count()
+    }
+
+    /// What `generation` is called in the access log; its number when nothing was said before traffic went to it.
+    pub fn name_release(&self, generation: Generation, name: &str) {
+        self.shared.name_release(generation, name);
+    }
+
+    /// From now on a line for each request goes there, or nowhere. Nothing happens when it goes there already.
+    ///
+    /// A thread of its own writes; a request never waits for it. A file that cannot be opened, a full disk and a pipe that
+    /// nobody reads are waited for, and what has no room meanwhile is dropped and counted: 8192 lines have. A file that was
+    /// moved away is made anew within a second.
+    ///
+    /// # Errors
+    /// When the thread cannot be started; then it stays as it was.
+    pub fn log_to(&self, spec: Option<AccessLogSpec>) -> std::io::Result<()> {
+        let is_same = self.shared.access.load().as_ref().map(|log| log.spec().clone()) == spec;
+        if !is_same {
+            let log = spec.map(AccessLog::start).transpose()?;
+            self.shared.access.store(log.map(Arc::new));
+        }
+        Ok(())
+    }
+
+    /// How the access log is; `None` when there is none.
+    #[must_use]
+    pub fn access_log(&self) -> Option<AccessLogCounts> {
+        self.shared.access.load().as_ref().map(|log| log.counts())
     }
 
     /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application
@@ -340,6 +378,9 @@ impl DrainingProxy {
         for thread in servers.into_iter().filter_map(|server| server.thread) {
             // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
             let _ = thread.join();
+        }
+        if let Some(log) = self.shared.access.swap(None) {
+            log.finish().await;
         }
         let (requests_cut, tunnels_cut) = cut_in(&ledgers);
         DrainReport {

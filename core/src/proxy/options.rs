@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
+use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
 use super::{TlsNews, UpstreamError};
 
@@ -42,6 +42,8 @@ pub struct ProxyOptions {
     /// The protocols that a connection may be upgraded to (RFC 9110 §7.8), as `Upgrade` names them; case does not matter.
     /// A request for another one is answered without it. Default `websocket`.
     pub upgrades: Vec<String>,
+    /// A line for each request. Default: none. See [`DrainingProxy::log_to`](super::DrainingProxy::log_to).
+    pub access_log: Option<AccessLogSpec>,
     /// Who is told when an application fails a request (compat C-91).
     pub errors: ErrorObserver,
 }
@@ -61,6 +63,7 @@ impl ProxyOptions {
             proxy_protocol: false,
             certificates: TlsObserver::default(),
             upgrades: vec!["websocket".to_owned()],
+            access_log: None,
             errors: ErrorObserver::default(),
         }
     }

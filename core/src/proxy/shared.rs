@@ -12,6 +12,7 @@ use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
 use super::accept::{Admissions, Place, Places, connections_possible};
+use super::access::AccessLog;
 use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
     books: Mutex<Books>,
+    pub(super) access: ArcSwapOption<AccessLog>,
     /// What no release was chosen for.
     pub(super) unrouted: Book,
     next_route: AtomicU64,
@@ -86,6 +88,7 @@ impl Shared {
             pools: pools.collect(),
             ledgers: Mutex::default(),
             books: Mutex::default(),
+            access: ArcSwapOption::empty(),
             unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
@@ -179,6 +182,10 @@ impl Shared {
     pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
         let book = lock(&self.books).find(generation);
         book.map(|book| book.read())
+    }
+
+    pub(super) fn name_release(&self, generation: Generation, name: &str) {
+        lock(&self.books).open(generation, self.options.workers).name(name);
     }
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {

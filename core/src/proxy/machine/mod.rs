@@ -7,6 +7,7 @@ mod drain;
 pub(crate) mod fields;
 mod histogram;
 mod introduction;
+mod line;
 mod lists;
 mod park;
 mod peers;
@@ -23,6 +24,7 @@ pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally
 pub use histogram::Latency;
 pub(crate) use histogram::{BUCKETS, bucket_of};
 pub(crate) use introduction::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
+pub(crate) use line::{Line, MissingLines, append_line, ms, shown_target, within};
 pub(crate) use lists::tokens;
 pub use park::ParkCounts;
 pub(crate) use park::{ParkEvent, ParkLimits, Parked, Parking, Place, Target, Unserved, Verdict};
