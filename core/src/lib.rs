@@ -89,6 +89,7 @@ mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod descriptors;
 mod health;
 mod port;
 mod proxy;
@@ -136,9 +137,9 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, HOLDER_PATH_BYTES_MAX, HOLDERS_MAX,
-    Holder, HolderKind, Latency, ParkCounts, ProxyOptions, StatusCounts, Traffic, TrafficCounts,
-    UpstreamError,
+    AccessLogCounts, Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver,
+    HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind, Latency, ParkCounts, ProxyOptions, ServeOn,
+    StatusCounts, TlsError, TlsNews, TlsObserver, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,

@@ -44,6 +44,8 @@ pub(super) struct Performer {
     left: HashMap<Generation, Vec<Draining>>,
     /// By what the next daemon knows our processes.
     mark: Option<String>,
+    /// How many descriptors a process may have.
+    descriptors_max: Option<u64>,
 }
 
 /// How many of its last lines go with the exit of a process.
@@ -72,11 +74,18 @@ impl Performer {
             probes: HashMap::new(),
             left: HashMap::new(),
             mark,
+            descriptors_max: None,
         }
+    }
+
+    /// Every process that is started from now on may have so many descriptors.
+    pub(super) fn limit_descriptors(&mut self, max: Option<u64>) {
+        self.descriptors_max = max;
     }
 
     fn marked(&self, run: &RunSpec) -> RunSpec {
         let mut run = run.clone();
+        run.descriptors_max = self.descriptors_max;
         run.env.extend(self.mark.iter().map(|mark| (MARK_VARIABLE.to_owned(), mark.clone())));
         run
     }

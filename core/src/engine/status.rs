@@ -10,7 +10,7 @@ use crate::config::Bootstrap;
 use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
-use crate::proxy::{DrainingProxy, Holder};
+use crate::proxy::{AccessLogCounts, DrainingProxy, Holder, TrafficCounts};
 use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
@@ -77,12 +77,25 @@ pub struct ControlStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyStatus {
+    /// How many clients are connected. Ours.
+    pub connection_count: usize,
+    /// How many may be: as configured, or as many as there are descriptors for. Ours.
+    pub connections_max: usize,
+    /// How many connections were closed at once since the start: one address had too many, or there were no
+    /// descriptors. Ours.
+    pub connections_refused: u64,
     /// The address, as configured.
     pub host: String,
     /// The port that is bound; as configured while none is.
     pub port: u16,
     /// Where the processes of a release listen.
     pub upstream_host: String,
+    /// How the access log is; absent when there is none. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogCounts>,
+    /// What came of the requests that no release was chosen for; absent while there was none. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficCounts>,
 }
 
 /// One release.
@@ -114,6 +127,9 @@ pub struct ReleaseStatus {
     /// When its last process had ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WallTime>,
+    /// What came of its requests; absent when it never had traffic. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficCounts>,
 }
 
 /// What is open to a release.
@@ -305,13 +321,7 @@ impl Published {
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
-            proxy: ProxyStatus {
-                host: self.application.proxy.host.clone(),
-                port: Some(proxy.local_addr().port())
-                    .filter(|bound| *bound != 0)
-                    .unwrap_or(self.application.proxy.port),
-                upstream_host: self.application.proxy.upstream_host.clone(),
-            },
+            proxy: proxy_status(&self.application, proxy),
             releases: releases(&self.releases),
             services: self.services.iter().map(single).collect(),
             singletons: self.singletons.iter().map(single).collect(),
@@ -358,6 +368,21 @@ fn control(application: &Application) -> ControlStatus {
     }
 }
 
+fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus {
+    let (configured, bound) = (&application.proxy, proxy.local_addr().port());
+    let admissions = proxy.admissions();
+    ProxyStatus {
+        connection_count: admissions.connections,
+        connections_max: admissions.connections_max,
+        connections_refused: admissions.refused_by_peer + admissions.refused_by_shortage,
+        access_log: proxy.access_log(),
+        traffic: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
+        host: configured.host.clone(),
+        port: if bound == 0 { configured.port } else { bound },
+        upstream_host: configured.upstream_host.clone(),
+    }
+}
+
 fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch: Epoch) -> ReleaseStatus {
     let counts = proxy.counts(release.generation);
     ReleaseStatus {
@@ -376,6 +401,7 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
         revision: release.revision.clone(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
+        traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),
     }
 }
 

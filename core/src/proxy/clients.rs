@@ -162,6 +162,11 @@ impl Clients {
         Registered { clients: Arc::clone(self), number, client }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.by_number).len()
+    }
+
     /// Asks every client that holds the route to close now.
     pub(super) fn cut(&self, ledger: &Arc<Ledger>) {
         ledger.mark_cut();

@@ -9,6 +9,8 @@
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
+mod accept;
+mod access;
 mod book;
 mod clients;
 mod door;
@@ -38,22 +40,25 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::{BackendState, DrainReport};
-use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
+use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
+pub use accept::Admissions;
+use access::AccessLog;
+pub use access::AccessLogCounts;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
 pub use holders::{HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind};
 pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
 use machine::{Tally, WindDown};
-pub use options::{ErrorObserver, ProxyOptions, TlsObserver};
+pub use options::{ErrorObserver, ProxyOptions, ServeOn, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
 pub(crate) use tls::rehearse as rehearse_tls;
 pub use tls::{TlsError, TlsNews};
 use tokio::sync::mpsc;
 use wind_down::wind_down;
-use workers::WorkerThread;
+use workers::Server;
 
 /// An HTTP/1.1 reverse proxy that changes where requests go between two requests.
 ///
@@ -103,7 +108,7 @@ pub struct DrainingProxy {
     address: OnceLock<SocketAddr>,
     /// The listening socket, until nobody new is let in: the workers have copies.
     listener: Mutex<Option<TcpListener>>,
-    threads: Mutex<Vec<WorkerThread>>,
+    servers: Mutex<Vec<Server>>,
 }
 
 /// How long a client that says nothing is waited for once it could go elsewhere: what it sends meanwhile is answered,
@@ -130,7 +135,7 @@ impl DrainingProxy {
             shared: Shared::new(options),
             address: OnceLock::new(),
             listener: Mutex::default(),
-            threads: Mutex::default(),
+            servers: Mutex::default(),
         }
     }
 
@@ -159,12 +164,22 @@ impl DrainingProxy {
         let options = &self.shared.options;
         let failed = |source| BindError::new(&options.host, options.port, source);
         let address = listener.local_addr().map_err(failed)?;
-        let mut threads = lock(&self.threads);
+        let mut servers = lock(&self.servers);
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
-        *threads = workers::start(&listener, self.shared.workers()).map_err(BindError::Threads)?;
+        self.log_to(options.access_log.clone()).map_err(BindError::Threads)?;
+        *servers = workers::start(&listener, &options.serve_on, self.shared.workers())
+            .map_err(BindError::Threads)?;
         *lock(&self.listener) = Some(listener);
+        let (configured, possible) = (options.limits.connections_max, self.shared.connections_max());
+        if possible < configured {
+            tracing::warn!(
+                configured,
+                possible,
+                "there are descriptors for fewer connections than may be open"
+            );
+        }
         Ok(address)
     }
 
@@ -216,6 +231,12 @@ impl DrainingProxy {
         self.shared.active.load().as_ref().map(|route| route.ledger.generation)
     }
 
+    /// Who is connected, and who could not be.
+    #[must_use]
+    pub fn admissions(&self) -> Admissions {
+        self.shared.admissions()
+    }
+
     /// What is open of a release, active or draining (compat C-105).
     #[must_use]
     pub fn counts(&self, generation: Generation) -> Counts {
@@ -242,6 +263,40 @@ impl DrainingProxy {
     #[must_use]
     pub fn unrouted_traffic(&self) -> TrafficCounts {
         self.shared.unrouted.read()
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.clients.count()
+    }
+
+    /// What `generation` is called in the access log; its number when nothing was said before traffic went to it.
+    pub fn name_release(&self, generation: Generation, name: &str) {
+        self.shared.name_release(generation, name);
+    }
+
+    /// From now on a line for each request goes there, or nowhere. Nothing happens when it goes there already.
+    ///
+    /// A thread of its own writes; a request never waits for it. A file that cannot be opened, a full disk and a pipe that
+    /// nobody reads are waited for, and what has no room meanwhile is dropped and counted: 8192 lines have. A file that was
+    /// moved away is made anew within a second.
+    ///
+    /// # Errors
+    /// When the thread cannot be started; then it stays as it was.
+    pub fn log_to(&self, spec: Option<AccessLogSpec>) -> std::io::Result<()> {
+        let is_same = self.shared.access.load().as_ref().map(|log| log.spec().clone()) == spec;
+        if !is_same {
+            let log = spec.map(AccessLog::start).transpose()?;
+            self.shared.access.store(log.map(Arc::new));
+        }
+        Ok(())
+    }
+
+    /// How the access log is; `None` when there is none.
+    #[must_use]
+    pub fn access_log(&self) -> Option<AccessLogCounts> {
+        self.shared.access.load().as_ref().map(|log| log.counts())
     }
 
     /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application
@@ -295,9 +350,9 @@ impl DrainingProxy {
     pub async fn leave(&self, handover: bool) -> Option<TcpListener> {
         let listener = lock(&self.listener).take();
         self.shared.enter(Phase::Leaving { handover });
-        let deaf: Vec<_> = lock(&self.threads)
+        let deaf: Vec<_> = lock(&self.servers)
             .iter_mut()
-            .map(|thread| std::mem::replace(&mut thread.deaf, mpsc::channel(1).1))
+            .map(|server| std::mem::replace(&mut server.deaf, mpsc::channel(1).1))
             .collect();
         for mut deaf in deaf {
             let _ = deaf.recv().await;
@@ -320,9 +375,9 @@ impl DrainingProxy {
         let before = tally_of(&ledgers);
         drop(lock(&self.listener).take());
         self.shared.enter(Phase::Closing);
-        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        let mut servers = std::mem::take(&mut *lock(&self.servers));
 
-        if tokio::time::timeout(budget, self.all_left_or_asked(&mut threads, &ledgers, budget)).await.is_err()
+        if tokio::time::timeout(budget, self.all_left_or_asked(&mut servers, &ledgers, budget)).await.is_err()
         {
             // Without a release first: what is cut must not find its route again.
             drop(self.shared.active.swap(None));
@@ -332,11 +387,14 @@ impl DrainingProxy {
             let idle_too = tokio::time::timeout(machine::CUT_TIMEOUT, all_idle(&ledgers));
             let _ = idle_too.await;
             self.shared.enter(Phase::Ending);
-            all_ended(&mut threads).await;
+            all_ended(&mut servers).await;
         }
-        for WorkerThread { thread, .. } in threads {
+        for thread in servers.into_iter().filter_map(|server| server.thread) {
             // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
             let _ = thread.join();
+        }
+        if let Some(log) = self.shared.access.swap(None) {
+            log.finish().await;
         }
         let tally = Tally { open_at_start, ..tally_of(&ledgers).since(before) };
         tally.report(clock::now() - began)
@@ -351,31 +409,31 @@ impl DrainingProxy {
     /// Asks those who stay to go, when the budget is nearly spent.
     async fn all_left_or_asked(
         &self,
-        threads: &mut [WorkerThread],
+        servers: &mut [Server],
         ledgers: &[Arc<route::Ledger>],
         budget: Duration,
     ) {
         let asking = WindDown::new(clock::now(), budget, self.shared.limits().wind_down_window);
         tokio::select! {
-            () = self.all_left(threads) => {}
+            () = self.all_left(servers) => {}
             never = wind_down(&self.shared.clients, ledgers, asking) => match never {},
         }
     }
 
-    async fn all_left(&self, threads: &mut [WorkerThread]) {
+    async fn all_left(&self, servers: &mut [Server]) {
         if self.shared.is_leaving()
-            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(threads)).await.is_err()
+            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(servers)).await.is_err()
         {
             // Whoever was answered since was closed with his answer: these have been idle all the time, or are busy.
             self.shared.clients.close();
         }
-        all_ended(threads).await;
+        all_ended(servers).await;
     }
 }
 
-async fn all_ended(threads: &mut [WorkerThread]) {
-    for thread in threads {
-        let _ = thread.ended.recv().await;
+async fn all_ended(servers: &mut [Server]) {
+    for server in servers {
+        let _ = server.ended.recv().await;
     }
 }
 

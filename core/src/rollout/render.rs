@@ -53,6 +53,7 @@ impl Context<'_> {
             readiness: readiness(process),
             output_lines_max: process.output_lines_max,
             memory: process.memory,
+            descriptors_max: None,
         })
     }
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyLimits {
-    /// How many clients may be connected. More wait in the socket's queue until one leaves. Default 16 384.
+    /// How many clients may be connected. More wait in the socket's queue until one leaves. Default 16 384; never more
+    /// than there are descriptors for, see the manual, "Limits".
     pub connections_max: usize,
     /// How many connections one address may have, fronts that are trusted excepted; more are closed at once. Default: no
     /// limit.

@@ -13,6 +13,7 @@ mod process;
 mod run;
 mod stop;
 mod tls;
+mod traffic;
 
 pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention, StateSpec};
 pub use front::{InvalidFront, TrustedFronts};
@@ -25,3 +26,4 @@ pub use process::{CommandSpec, DeployStrategy, ProcessPolicy, ProcessSpec};
 pub use run::{Command, Readiness, RunSpec};
 pub use stop::{Hooks, KillAfter, StopSpec, StopWith};
 pub use tls::{CertificateFiles, Http2Limits, TlsSpec};
+pub use traffic::{AccessLogSpec, AdminSpec};

@@ -43,6 +43,8 @@ impl Golden {
                 .iter()
                 .map(|(id, port)| (id.clone(), typed(id, port, is_port(port), "<port>")))
                 .collect(),
+            // As many as this process has descriptors for.
+            ("connectionsMax", value) => typed(key, value, value.is_u64(), "<connections>"),
             ("uptimeMs" | "ageMs", value) => typed(key, value, value.is_u64(), "<ms>"),
             ("rssBytes" | "bytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
             (

@@ -32,8 +32,12 @@ const STATUS: Kind = Kind {
 };
 const CONTROL: Kind =
     Kind { name: "control", required: &["path"], optional: &["group", "mode", "owner"], ours: &[] };
-const PROXY: Kind =
-    Kind { name: "proxy", required: &["host", "port", "upstreamHost"], optional: &[], ours: &[] };
+const PROXY: Kind = Kind {
+    name: "proxy",
+    required: &["host", "port", "upstreamHost"],
+    optional: &[],
+    ours: &["connectionCount", "connectionsMax", "connectionsRefused"],
+};
 /// C-188.
 const RELEASE: Kind = Kind {
     name: "release",

@@ -1,10 +1,12 @@
 //! `DrainingProxy` between real sockets.
 
+mod accept;
 mod close;
 mod headers;
 mod holders;
 mod http;
 mod leave;
+mod limits;
 mod parking;
 mod pool;
 mod streams;
