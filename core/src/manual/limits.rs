@@ -62,6 +62,10 @@
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
 //! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
+//! | `wind_down_window` | the last 10 s of a drain, at most a quarter of its budget | in its first half who is left is asked to go, one after the other; zero: nobody is asked |
+//! | `tunnel_close_timeout` | 2 s for each step | the next step is taken without the answer: a WebSocket that was asked to go is closed |
+//! | [`HOLDERS_MAX`](crate::HOLDERS_MAX) | 32 | more of those who hold a drain are counted, but not shown; the oldest are |
+//! | [`HOLDER_PATH_BYTES_MAX`](crate::HOLDER_PATH_BYTES_MAX) | 256 bytes | the rest of their path is not shown |
 //! | cutting | 2 s | the report tells what was cut until then |
 //!
 //! Each client needs two descriptors, one for itself and one for the application, and the control socket, the pipes of
@@ -145,7 +149,7 @@
 //!
 //! ```
 //! use rollcore::{
-//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HealthSchedule, HealthSpec, KillAfter, PROBE_TIMEOUT, ProxyOptions,
+//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, HealthSchedule, HealthSpec, KillAfter, PROBE_TIMEOUT, ProxyOptions,
 //!     RELEASE_ID_BYTES_MAX, REPLY_BYTES_MAX, RestartPolicy, Retention, SOCKET_PATH_BYTES_MAX, StopSpec, blocking,
 //! };
 //! use std::time::Duration;
@@ -163,6 +167,9 @@
 //! assert_eq!((proxy.limits.head_timeout, proxy.limits.half_close_timeout), (seconds(60), seconds(5)));
 //! assert_eq!((proxy.limits.upstream_connect_timeout, proxy.limits.upstream_idle_timeout), (seconds(5), seconds(4)));
 //! assert_eq!((proxy.limits.upstream_idle_max, proxy.limits.tunnel_half_close_timeout), (256, seconds(5)));
+//!
+//! assert_eq!((proxy.limits.wind_down_window, proxy.limits.tunnel_close_timeout), (seconds(10), seconds(2)));
+//! assert_eq!((HOLDERS_MAX, HOLDER_PATH_BYTES_MAX), (32, 256));
 //!
 //! let control = ControlLimits::default();
 //! assert_eq!((control.line_bytes_max, control.line_timeout), (1024 * 1024, seconds(10)));
