@@ -144,7 +144,7 @@ async fn a_thousand_who_never_read() {
     let mut deaf = crowd(proxy.local_addr()).await;
     for client in &mut deaf {
         // The less the system keeps for it, the sooner it is the proxy that has to.
-        socket2::SockRef::from(client).set_recv_buffer_size(4096).expect("it is a socket");
+        socket2::SockRef::from(&*client).set_recv_buffer_size(4096).expect("it is a socket");
         client.write_all(b"GET /big HTTP/1.1\r\nHost: shop.test\r\n\r\n").await.expect("it is open");
     }
     others_are_served(&proxy).await;

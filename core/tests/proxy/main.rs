@@ -6,6 +6,7 @@ mod headers;
 mod http;
 mod leave;
 mod limits;
+mod parking;
 mod pool;
 mod streams;
 mod support;
