@@ -10,8 +10,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rollcore::{
-    ControlCommand, ControlReply, ControlServer, ControlSpec, DrainingProxy, Generation, ProxyOptions,
-    ServeControl, Traffic,
+    ControlCommand, ControlReply, ControlServer, ControlSpec, DrainingProxy, Generation, ProxyLimits,
+    ProxyOptions, ServeControl, Traffic,
 };
 use serde_json::json;
 
@@ -38,7 +38,10 @@ impl ServeControl for Answers {
 
 /// The child: 64 descriptors, until its stdin ends. It eats what is left of them, and gives them back.
 fn be_the_proxy(upstream: SocketAddr, socket: &Path) {
-    let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
+    // Nothing is kept: a descriptor that becomes free by itself would let somebody in.
+    let limits = ProxyLimits { upstream_idle_timeout: Duration::ZERO, ..ProxyLimits::default() };
+    let options = ProxyOptions { limits, ..ProxyOptions::new("127.0.0.1", 0) };
+    let proxy = DrainingProxy::bind(options).expect("a free port");
     let _ = proxy.switch_to(Traffic::to(Generation(1), [upstream]));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -48,6 +51,10 @@ fn be_the_proxy(upstream: SocketAddr, socket: &Path) {
     say(&format!("listening {}", proxy.local_addr()));
     let mut eaten = Vec::new();
     for order in std::io::stdin().lines().map_while(Result::ok) {
+        // Whoever was there is gone, with his descriptors.
+        while proxy.admissions().connections > 0 {
+            std::thread::yield_now();
+        }
         match order.as_str() {
             "eat" => eaten.extend(std::iter::from_fn(|| File::open("/dev/null").ok())),
             _ => eaten.clear(),

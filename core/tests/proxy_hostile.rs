@@ -24,6 +24,9 @@ const BIG: usize = 1 << 20;
 /// What a client may make the proxy hold: a few buffers, never the whole answer.
 const BYTES_PER_CLIENT_MAX: usize = 160 * 1024;
 
+/// What the proxy says about the application.
+static FAILURES: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
 /// One story at a time: each looks at what the whole process holds.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -56,7 +59,10 @@ fn proxy(app: &App, limits: ProxyLimits) -> DrainingProxy {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
     assert!(hard >= DESCRIPTORS, "this test needs {DESCRIPTORS} descriptors (ulimit -Hn)");
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(DESCRIPTORS), hard).expect("it is not above the hard limit");
-    let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
+    let options = ProxyOptions { limits, ..options() };
+    let options =
+        options.on_error(|error| FAILURES.lock().expect("nobody panics with it").push(error.to_string()));
+    let proxy = DrainingProxy::bind(options).expect("a free port");
     assert!(proxy.admissions().connections_max > HOSTILE + 100);
     let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
     proxy
@@ -73,11 +79,13 @@ async fn crowd(address: SocketAddr) -> Vec<TcpStream> {
 /// Somebody who behaves: on one connection, and on a new one each time.
 async fn others_are_served(proxy: &DrainingProxy) {
     let mut kept = Peer::connect(proxy.local_addr()).await;
+    let failures = || FAILURES.lock().expect("nobody panics with it").clone();
     for _ in 0..100 {
-        assert_eq!(kept.get("/").await.1, "hello");
+        assert_eq!(kept.get("/").await.1, "hello", "{:?}", failures());
     }
     for _ in 0..100 {
-        assert_eq!(Peer::connect(proxy.local_addr()).await.get("/").await.1, "hello");
+        let mut new = Peer::connect(proxy.local_addr()).await;
+        assert_eq!(new.get("/").await.1, "hello", "{:?}", failures());
     }
 }
 
@@ -104,7 +112,7 @@ fn assert_bounded(before: usize) {
 }
 
 /// They send their heads one byte at a time, and never come to an end; each of them gets a 408.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_slow_heads() {
     let _alone = ALONE.lock().await;
     let app = app().await;
@@ -134,7 +142,7 @@ async fn a_thousand_slow_heads() {
 }
 
 /// They ask for a long answer and never read it; their connections are closed.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_who_never_read() {
     let _alone = ALONE.lock().await;
     let app = app().await;
