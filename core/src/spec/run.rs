@@ -30,6 +30,9 @@ pub struct RunSpec {
     pub output_lines_max: u32,
     /// How much memory it may use; `None` means that nobody looks.
     pub memory: Option<MemorySpec>,
+    /// The Unix socket at which it listens, if it does. One that its last start left there, and at which nobody listens
+    /// any more, is removed before it is started: no program binds a path that is taken.
+    pub socket: Option<PathBuf>,
 }
 
 impl RunSpec {
@@ -46,6 +49,7 @@ impl RunSpec {
             readiness: Readiness::WhenSpawned,
             output_lines_max: 50,
             memory: None,
+            socket: None,
         }
     }
 }
