@@ -10,3 +10,4 @@ mod streams;
 mod support;
 mod switch;
 mod tunnels;
+mod unix;
