@@ -11,8 +11,11 @@
 
 mod book;
 mod clients;
+mod door;
 mod draining;
 mod error;
+#[cfg(feature = "tls")]
+mod http2;
 mod inherit;
 pub(crate) mod machine;
 mod options;
@@ -22,6 +25,7 @@ mod relay;
 mod route;
 mod shared;
 mod stream;
+mod tls;
 mod workers;
 
 use std::fmt;
@@ -32,15 +36,17 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::{BackendState, DrainReport};
-use crate::spec::{ProxyLimits, TrustedFronts};
+use crate::spec::{ProxyLimits, TlsSpec, TrustedFronts};
 
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
 pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
-pub use options::{ErrorObserver, ProxyOptions};
+pub use options::{ErrorObserver, ProxyOptions, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
+pub(crate) use tls::rehearse as rehearse_tls;
+pub use tls::{TlsError, TlsNews};
 use tokio::sync::mpsc;
 use workers::WorkerThread;
 
@@ -128,6 +134,7 @@ impl DrainingProxy {
     /// # Errors
     /// When the address cannot be listened on, the threads cannot be started, or it listens already.
     pub fn listen(&self) -> Result<SocketAddr, BindError> {
+        self.shared.load_certificates()?;
         self.serve_on(workers::listen(&self.shared.options)?)
     }
 
@@ -138,6 +145,7 @@ impl DrainingProxy {
     /// [`BindError::NotOurs`] when it is no listening TCP socket on the address of its options; otherwise as
     /// [`listen`](Self::listen).
     pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, BindError> {
+        self.shared.load_certificates()?;
         inherit::check(&listener, &self.shared.options)?;
         self.serve_on(listener)
     }
@@ -172,6 +180,24 @@ impl DrainingProxy {
     /// on as it is: one value, which says how the client came. Of anybody else's they are replaced by what is seen here.
     pub fn trust(&self, fronts: TrustedFronts) {
         self.shared.trusted.store(Arc::new(fronts));
+    }
+
+    /// Reads the files of its certificates anew, whether they have changed or not, and says for which names they are.
+    /// Connections that are there stay as they are; new ones get what the files hold now. Reads files, and so may block.
+    ///
+    /// # Errors
+    /// When the files make no sense, or it does not serve TLS; everything stays as it is.
+    pub fn reload_certificates(&self) -> Result<Vec<String>, TlsError> {
+        let front = self.shared.tls.get().ok_or(TlsError::NoCertificates)?;
+        front.follow(front.spec())
+    }
+
+    /// As [`reload_certificates`](Self::reload_certificates), but with other files and limits.
+    ///
+    /// # Errors
+    /// As [`reload_certificates`](Self::reload_certificates).
+    pub fn serve_certificates(&self, tls: TlsSpec) -> Result<Vec<String>, TlsError> {
+        self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
     }
 
     /// From now on new connections and new requests are held to `limits`.

@@ -1,7 +1,7 @@
 //! What the proxy's handle and its workers have in common.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::{Semaphore, watch};
@@ -17,7 +17,8 @@ use super::machine::{Target, TrafficCounts};
 use super::parking::Gate;
 use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
-use super::{ProxyOptions, UpstreamError};
+use super::tls::TlsFront;
+use super::{ProxyOptions, TlsError, UpstreamError};
 
 /// How far the end of a proxy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
+    /// What secures connections; empty when nothing does.
+    pub(super) tls: OnceLock<TlsFront>,
     /// Whether an answer is the last one of its connection; beside the phase, because every request looks.
     leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
@@ -73,6 +76,7 @@ impl Shared {
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
+            tls: OnceLock::new(),
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
@@ -81,6 +85,16 @@ impl Shared {
             next_route: AtomicU64::new(1),
             options,
         })
+    }
+
+    /// Reads the certificates, unless there are none to serve, or they were read before.
+    pub(super) fn load_certificates(&self) -> Result<(), TlsError> {
+        let spec = self.options.tls.as_ref().filter(|_| self.tls.get().is_none());
+        if let Some(spec) = spec {
+            let front = TlsFront::load(spec.clone(), self.options.certificates.clone())?;
+            let _somebody_else_was_first = self.tls.set(front);
+        }
+        Ok(())
     }
 
     /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
@@ -169,11 +183,16 @@ impl Shared {
         })
     }
 
+    /// Whether nobody new is served for longer than one request.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Closing | Phase::Ending)
+    }
+
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
     }
 
-    pub(super) fn tell(&self, generation: Generation, message: String) {
-        self.options.errors.tell(&UpstreamError { generation, message, head_sent: false });
+    pub(super) fn tell(&self, generation: Generation, message: String, head_sent: bool) {
+        self.options.errors.tell(&UpstreamError { generation, message, head_sent });
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::threads::without_signals;
 
-use super::relay::{Peer, serve_connection};
+use super::door::{enter, watch_certificates};
 use super::shared::{Phase, Worker};
 use super::{BindError, ProxyOptions};
 
@@ -99,6 +99,7 @@ async fn run(listener: StdListener, listens: mpsc::Sender<()>, worker: Arc<Worke
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the proxy cannot watch its socket"),
     };
+    tokio::spawn(watch_certificates(Arc::clone(&worker)));
     let mut connections = JoinSet::new();
     serve_until_closing(&listener, &worker, &mut connections).await;
     let handed_over = *worker.shared.phase.borrow() == Phase::Leaving { handover: true };
@@ -140,7 +141,7 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
                 accepting.set(accept_forever(listener, worker));
                 let worker = Arc::clone(worker);
                 connections.spawn(async move {
-                    serve_connection(stream, Peer::from(peer), worker, false).await;
+                    enter(stream, peer, worker, false).await;
                     drop(place);
                 });
             }
@@ -180,7 +181,7 @@ fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut J
     let Ok(listener) = listener.into_std() else { return };
     while let Ok((stream, peer)) = listener.accept() {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            connections.spawn(serve_connection(stream, Peer::from(peer), Arc::clone(worker), true));
+            connections.spawn(enter(stream, peer, Arc::clone(worker), true));
         }
     }
 }

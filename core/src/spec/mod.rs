@@ -14,6 +14,7 @@ mod process;
 mod run;
 mod socket;
 mod stop;
+mod tls;
 
 pub use address::{Address, ListenAt};
 pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention, StateSpec};
@@ -28,3 +29,4 @@ pub use run::{Command, Readiness, RunSpec};
 pub use socket::{SOCKET_PATH_BYTES_MAX, socket_home};
 pub(crate) use socket::{SocketPathTooLong, is_socket_directory, socket_directory, socket_name};
 pub use stop::{Hooks, KillAfter, StopSpec, StopWith};
+pub use tls::{CertificateFiles, Http2Limits, TlsSpec};

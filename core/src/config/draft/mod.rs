@@ -9,6 +9,7 @@ mod memory;
 mod process;
 mod stop;
 mod takeover;
+mod tls;
 mod upgrades;
 
 use std::collections::BTreeMap;
@@ -103,6 +104,8 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
     let health_timeout = proxy.field("healthTimeoutMs").duration(ms(30_000), notes);
     let limits = limits::read(&proxy.field("limits"), notes);
     let port = proxy_port(&proxy.field("port"), notes).unwrap_or(8182);
+    let proxy_protocol = flag(&proxy.field("proxyProtocol"), false, notes);
+    let tls = tls::read(&proxy.field("tls"), notes);
     let trusted_fronts = trusted_fronts(&proxy.field("trustedFronts"), notes);
     let upgrades = upgrades::read(&proxy.field("upgrades"), ProxySpec::default().upgrades, notes);
     let upstream_host = proxy.field("upstreamHost").text(notes);
@@ -117,6 +120,8 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
         drain_timeout,
         force_stop_timeout,
         trusted_fronts,
+        tls,
+        proxy_protocol,
         workers,
         upgrades,
         limits,

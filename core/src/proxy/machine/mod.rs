@@ -1,9 +1,12 @@
 //! What the proxy decides, without a socket: which headers pass, what becomes a tunnel, which connection may be used
 //! again, which requests have to wait, when a drain is over.
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod drain;
 pub(crate) mod fields;
 mod histogram;
+mod introduction;
 mod lists;
 mod park;
 mod retry;
@@ -12,9 +15,12 @@ mod traffic;
 mod upgrade;
 pub(crate) mod wire;
 
+#[cfg(feature = "tls")]
+pub(crate) use certificates::{Names, Watch};
 pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally};
 pub use histogram::Latency;
 pub(crate) use histogram::{BUCKETS, bucket_of};
+pub(crate) use introduction::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
 pub(crate) use lists::tokens;
 pub use park::ParkCounts;
 pub(crate) use park::{ParkEvent, ParkLimits, Parked, Parking, Place, Target, Unserved, Verdict};

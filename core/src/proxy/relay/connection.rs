@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::clock;
 use crate::proxy::clients::Client;
+use crate::proxy::door::Peer;
 use crate::proxy::machine::fields::client_address;
 use crate::proxy::shared::Worker;
 
@@ -25,27 +26,13 @@ const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// request would meet a closed socket, and the reset that follows would destroy the answer on its way.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The other side of a client connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
-    /// Where the client connected from.
-    pub(crate) address: SocketAddr,
-    /// Whether it came by TLS.
-    pub(crate) is_tls: bool,
-}
-
-impl From<SocketAddr> for Peer {
-    fn from(address: SocketAddr) -> Self {
-        Self { address, is_tls: false }
-    }
-}
-
 /// A connected client.
 pub(super) struct Connection<S: ClientStream> {
     pub(super) stream: S,
     pub(super) client: Arc<Client>,
     pub(super) worker: Arc<Worker>,
     pub(super) alarm: Alarm,
+    pub(super) peer: SocketAddr,
     /// The client's address as the application sees it.
     pub(super) address: Box<str>,
     /// Whether the other side is a front of ours.
@@ -80,6 +67,7 @@ pub(crate) async fn serve_connection<S: ClientStream>(
         stream,
         client: Arc::clone(client),
         alarm: Alarm::new(),
+        peer: peer.address,
         address: client_address(peer.address.ip()).into(),
         is_front: worker.shared.trusted.load().contains(peer.address.ip()),
         is_tls: peer.is_tls,

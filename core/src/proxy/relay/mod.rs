@@ -9,6 +9,7 @@
 //!
 //! One task per client drives both sides; what it decides is in `machine/`. Whoever waits holds no buffer.
 
+mod account;
 mod alarm;
 mod asked;
 mod buffer;
@@ -24,5 +25,5 @@ mod tunnel;
 mod upstream;
 
 pub(crate) use client_stream::ClientStream;
-pub(crate) use connection::{Peer, serve_connection};
+pub(crate) use connection::serve_connection;
 pub(crate) use pool::Pool;
