@@ -115,8 +115,7 @@ pub use config::{
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, TakeoverError, control_presence,
-    take_over,
+    REPLY_BYTES_MAX, ServeControl, Serving, TakeoverError, control_presence, take_over,
 };
 pub use engine::{
     Check, ChildStatus, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed,
@@ -135,7 +134,7 @@ pub use id::{
     Attestation, Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId,
     Revision, Seq, UnsafeName,
 };
-pub use port::{Lease, LeaseError, PortAllocator};
+pub use port::{Lease, LeaseError, PortAllocator, SocketAllocator, SocketLease, SocketLeaseError};
 pub use proxy::{
     AccessLogCounts, Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency,
     ParkCounts, ProxyOptions, ServeOn, StatusCounts, TlsError, TlsNews, TlsObserver, Traffic, TrafficCounts,

@@ -58,6 +58,6 @@ fn same_set(old: &[ProcessSpec], new: &[ProcessSpec]) -> bool {
 }
 
 fn same_part(old: &ProcessSpec, new: &ProcessSpec) -> bool {
-    let part = |spec: &ProcessSpec| (spec.policy, spec.strategy, spec.replicas, spec.port);
+    let part = |spec: &ProcessSpec| (spec.policy, spec.strategy, spec.replicas, spec.listen_at());
     part(old) == part(new)
 }

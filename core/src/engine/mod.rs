@@ -12,6 +12,7 @@ mod doctor;
 mod error;
 mod events;
 mod journal;
+mod lease;
 mod legacy;
 mod orphan;
 mod perform;

@@ -11,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Bootstrap;
 use crate::event::Event;
 use crate::id::Pid;
-use crate::port::PortAllocator;
 use crate::proxy::{BindError, DrainingProxy, ProxyOptions, ServeOn};
 use crate::rollout::World;
 use crate::spec::Application;
@@ -21,6 +20,7 @@ use super::conductor::Conductor;
 use super::error::EngineStartError;
 use super::events::EventHub;
 use super::journal::Journal;
+use super::lease::Leasing;
 use super::perform::HandedOver;
 use super::status::Published;
 use super::{Engine, Shared};
@@ -112,7 +112,8 @@ impl Engine {
         if !listens_later {
             proxy_bound(&events, &host, listen(&proxy, listener.as_deref()))?;
         }
-        let ports = PortAllocator::new(application.proxy.upstream_host.clone());
+        let leasing = Leasing::of(&application);
+        leasing.sweep().await;
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
         let shared = Arc::new(Shared {
@@ -131,7 +132,7 @@ impl Engine {
             survivors: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
-        let conductor = Conductor::new(world, Arc::clone(&shared), ports, asked);
+        let conductor = Conductor::new(world, Arc::clone(&shared), leasing, asked);
         conductor.limit_descriptors(child_descriptors_max).spawn();
         Ok(Self { shared, commands })
     }

@@ -122,6 +122,9 @@ pub struct ReleaseStatus {
     pub release_path: String,
     /// What it was built from.
     pub revision: Revision,
+    /// The Unix socket of each process that has one. Ours; absent when there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sockets: BTreeMap<ProcessId, String>,
     /// `active`, `draining`, `stopped` or `failed`; `starting` in the list of that name.
     pub state: &'static str,
     /// When its last process had ended.
@@ -368,11 +371,16 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
         connection_count: counts.http + counts.websocket,
         connections: ConnectionCounts { http: counts.http, websocket: counts.websocket },
         drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
-        ports: release.ports.clone(),
+        ports: release.ports(),
         processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
         release_id: release.id.clone(),
         release_path: release.path.clone(),
         revision: release.revision.clone(),
+        sockets: release
+            .sockets()
+            .into_iter()
+            .map(|(id, path)| (id, path.to_string_lossy().into()))
+            .collect(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
         traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),

@@ -52,7 +52,7 @@ const RELEASE: Kind = Kind {
         "state",
     ],
     optional: &["activatedAt", "drainStartedAt", "stoppedAt"],
-    ours: &[],
+    ours: &["sockets"],
 };
 const CONNECTIONS: Kind =
     Kind { name: "connections", required: &["http", "websocket"], optional: &[], ours: &[] };

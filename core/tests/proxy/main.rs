@@ -12,3 +12,4 @@ mod streams;
 mod support;
 mod switch;
 mod tunnels;
+mod unix;
