@@ -79,10 +79,24 @@ pub struct ControlStatus {
 pub struct ProxyStatus {
     /// The address, as configured.
     pub host: String,
+    /// Requests that wait: for paused traffic, or for a process that is restarted. Ours.
+    pub parked: usize,
     /// The port that is bound; as configured while none is.
     pub port: u16,
+    /// Whether requests go. Ours.
+    pub traffic: TrafficStatus,
     /// Where the processes of a release listen.
     pub upstream_host: String,
+}
+
+/// Whether requests go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrafficStatus {
+    /// They do.
+    Flowing,
+    /// They wait, until somebody resumes traffic or the time of the pause is up.
+    Paused,
 }
 
 /// One release.
@@ -285,9 +299,11 @@ impl Published {
             orphans: Vec::new(),
             proxy: ProxyStatus {
                 host: self.application.proxy.host.clone(),
+                parked: proxy.parked().now,
                 port: Some(proxy.local_addr().port())
                     .filter(|bound| *bound != 0)
                     .unwrap_or(self.application.proxy.port),
+                traffic: if proxy.is_paused() { TrafficStatus::Paused } else { TrafficStatus::Flowing },
                 upstream_host: self.application.proxy.upstream_host.clone(),
             },
             releases: releases(&self.releases),
