@@ -137,8 +137,8 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ParkCounts, ProxyOptions, Traffic,
-    UpstreamError,
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ParkCounts, ProxyOptions,
+    StatusCounts, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,

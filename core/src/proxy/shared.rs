@@ -10,11 +10,12 @@ use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
-use super::machine::Target;
+use super::machine::{Target, TrafficCounts};
 use super::parking::Gate;
-use super::pool::Pool;
+use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
 
@@ -47,6 +48,9 @@ pub(crate) struct Shared {
     leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
+    books: Mutex<Books>,
+    /// What no release was chosen for.
+    pub(super) unrouted: Book,
     next_route: AtomicU64,
 }
 
@@ -54,12 +58,13 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<Pool>,
+    /// Which of the workers it is, from 0.
+    pub(super) number: usize,
 }
 
 impl Shared {
     pub(super) fn new(options: ProxyOptions) -> Arc<Self> {
-        let pools =
-            (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
+        let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new()));
         Arc::new(Self {
             limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
@@ -71,6 +76,8 @@ impl Shared {
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
+            books: Mutex::default(),
+            unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
         })
@@ -87,8 +94,10 @@ impl Shared {
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
-        let worker = |pool: &Arc<Pool>| Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool) });
-        self.pools.iter().map(worker).collect()
+        let worker = |(number, pool): (usize, &Arc<Pool>)| {
+            Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool), number })
+        };
+        self.pools.iter().enumerate().map(worker).collect()
     }
 
     pub(super) fn switch_to(self: &Arc<Self>, traffic: Traffic) -> Option<Draining> {
@@ -103,9 +112,10 @@ impl Shared {
             backends: backends.len(),
             is_supervised: traffic.is_supervised,
         });
-        let route = traffic
-            .to
-            .map(|(generation, backends)| Arc::new(Route::new(id, generation, backends, connects_max)));
+        let route = traffic.to.map(|(generation, backends)| {
+            let book = lock(&self.books).open(generation, self.options.workers);
+            Arc::new(Route::new(id, generation, backends, book, connects_max))
+        });
         if let Some(route) = &route {
             ledgers.push(Arc::downgrade(&route.ledger));
         }
@@ -127,6 +137,11 @@ impl Shared {
                 Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
             },
         )
+    }
+
+    pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        let book = lock(&self.books).find(generation);
+        book.map(|book| book.read())
     }
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {
