@@ -55,16 +55,8 @@ impl Gate {
     }
 
     /// One request's dealings with the gate. `bytes` is what it holds in memory while it waits.
-    pub(super) fn stay(&self, bytes: usize) -> Stay {
-        Stay { gate: self.clone(), bytes, parked: None }
-    }
-
-    /// A connection to this route was made, by a request with or without a stay. Costs one load when nobody waits.
-    pub(super) fn connected(&self, stay: Option<&Stay>, route: u64) {
-        if stay.is_some() || !self.is_open() {
-            let place = stay.and_then(|stay| stay.parked).map(|parked| parked.place);
-            self.0.tell(ParkEvent::Connected(place, route));
-        }
+    pub(super) fn stay(&self, bytes: usize) -> Stay<'_> {
+        Stay { gate: self, bytes, parked: None, has_died: false }
     }
 
     /// Whether a request may be sent without asking. One load.
@@ -162,44 +154,86 @@ impl Drop for Driver<'_> {
     }
 }
 
-/// Why a request is at the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Knock {
-    /// It is about to be bound to a release.
-    Enter,
-    /// No backend of this route accepted a connection. Nothing was sent, so this is for every method.
-    Refused(u64),
-    /// A fresh connection ended before its first byte of an answer, and the request may be sent again.
-    Died,
-}
-
-/// One request's dealings with the gate, from its head until it has a connection.
-pub(crate) struct Stay {
-    gate: Gate,
+/// One request's dealings with the gate, from its head until it has a connection. Nothing is allocated before it waits.
+///
+/// ```text
+/// loop {
+///     stay.enter().await?;                         // paused, or nobody there: waits
+///     let ticket = Ticket::take(…);                // whichever release is active now
+///     match dial(ticket.route()) {
+///         Ok(connection) => stay.connected(route), // and send the request
+///         Err(refused)   => { drop(ticket); stay.refused(route).await?; continue }
+///     }
+/// }
+/// ```
+pub(crate) struct Stay<'g> {
+    gate: &'g Gate,
     bytes: usize,
     /// From the first time that it had to wait.
     parked: Option<Parked>,
+    has_died: bool,
 }
 
-impl Stay {
-    /// Waits while traffic is paused or the application is restarted, in the order of arrival. A release is to be chosen
-    /// afterwards: whoever waits must hold none, so that no drain waits for him.
+impl Stay<'_> {
+    /// Before a release is chosen. Waits while traffic is paused or the application is restarted, in the order of
+    /// arrival.
     ///
     /// # Errors
     /// Why the request is not to be sent.
     ///
     /// # Cancel safety
-    /// A request that leaves gives its place up, when the stay is dropped.
-    pub(super) async fn wait(&mut self, knock: Knock) -> Result<(), Unserved> {
-        let (answer, deadline) = match knock {
-            Knock::Enter if self.gate.is_open() => return Ok(()),
-            Knock::Enter => self.register(ParkEvent::Came),
-            Knock::Refused(route) => self.register(|parked| ParkEvent::Refused(parked, route)),
-            Knock::Died => {
-                sleep(DEATH_PAUSE).await;
-                self.register(ParkEvent::Died)
-            }
-        };
+    /// A request that leaves gives its place up.
+    pub(super) async fn enter(&mut self) -> Result<(), Unserved> {
+        if self.gate.is_open() && self.parked.is_none() {
+            return Ok(());
+        }
+        self.ask(ParkEvent::Came).await
+    }
+
+    /// No backend of this route accepted a connection: nothing was sent, so this is for every method. After `Ok` a
+    /// release is to be chosen anew. The ticket must be dropped before: a drain does not wait for whoever waits here.
+    ///
+    /// # Errors
+    /// Why the request is not to be sent.
+    ///
+    /// # Cancel safety
+    /// As [`enter`](Self::enter).
+    pub(super) async fn refused(&mut self, route: u64) -> Result<(), Unserved> {
+        self.ask(|parked| ParkEvent::Refused(parked, route)).await
+    }
+
+    /// A fresh connection to this route ended before its first byte of an answer, and the request may be sent again.
+    /// It may be only once: who is the reason for the death of an application must not kill it again and again.
+    /// Otherwise as [`refused`](Self::refused).
+    ///
+    /// # Errors
+    /// Why the request is not to be sent.
+    ///
+    /// # Cancel safety
+    /// As [`enter`](Self::enter).
+    pub(super) async fn died(&mut self, route: u64) -> Result<(), Unserved> {
+        if std::mem::replace(&mut self.has_died, true) {
+            return Err(Unserved::NobodyListens);
+        }
+        sleep(DEATH_PAUSE).await;
+        self.ask(|parked| ParkEvent::Died(parked, route)).await
+    }
+
+    /// A connection to this route was made, or answered. Costs one load when nobody waits.
+    pub(super) fn connected(&mut self, route: u64) {
+        if self.parked.is_some() || !self.gate.is_open() {
+            let place = self.parked.map(|parked| parked.place);
+            self.gate.0.tell(ParkEvent::Connected(place, route));
+        }
+    }
+
+    /// Whether it had to wait.
+    pub(super) fn was_parked(&self) -> bool {
+        self.parked.is_some_and(|parked| !parked.is_new)
+    }
+
+    async fn ask(&mut self, event: impl FnOnce(Parked) -> ParkEvent) -> Result<(), Unserved> {
+        let (answer, deadline) = self.register(event);
         match self.gate.0.hear(answer, deadline).await {
             Verdict::Go => Ok(()),
             Verdict::Unserved(unserved) => Err(unserved),
@@ -235,7 +269,7 @@ impl Inner {
     }
 }
 
-impl Drop for Stay {
+impl Drop for Stay<'_> {
     fn drop(&mut self) {
         let Some(parked) = self.parked else { return };
         let mut state = lock(&self.gate.0.state);

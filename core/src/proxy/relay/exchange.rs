@@ -2,14 +2,12 @@
 
 use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::pin::pin;
 use std::task::Poll;
 
 use crate::clock;
 use crate::proxy::UpstreamError;
 use crate::proxy::machine::wire::{HeadEnd, Refusal, empty_lines};
-use crate::proxy::machine::{Death, Deaths, Unserved};
-use crate::proxy::parking::{Knock, Stay};
+use crate::proxy::machine::{Death, Deaths};
 use crate::proxy::route::Ticket;
 use crate::spec::ProxyLimits;
 use crate::time::Instant;
@@ -17,8 +15,7 @@ use crate::time::Instant;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
-use super::flight::{Broken, Expired, Flight, HalfClosed, Met, Times};
-use super::own_answer::Answered;
+use super::flight::{Expired, Flight, HalfClosed, Met, Times};
 use super::plan::Plan;
 use super::reply::{Begun, Reply, ReplyEnd};
 use super::tunnel::Tunnel;
@@ -42,16 +39,10 @@ enum Way {
     Tunnel(Upstream, Buffer),
     /// There is none, with this status; who is to be told why.
     None { status: u16, message: Option<String> },
-    /// There is none: the request has waited in vain.
-    Unserved(Unserved),
     /// There is nobody to answer.
     ClientGone,
     /// The request turned out bad on the way.
     Refused(Refusal),
-}
-
-fn too_slow() -> Way {
-    Way::None { status: 504, message: Some("the answer took too long".to_owned()) }
 }
 
 impl<S: ClientStream> Connection<S> {
@@ -125,8 +116,7 @@ impl<S: ClientStream> Connection<S> {
         };
         let kept_max = out.filled().len() + limits.kept_body_bytes_max;
         let mut flight = Flight {
-            generation: ticket.route().ledger.generation,
-            ticket: Some(ticket),
+            ticket,
             times: Times::new(limits, began),
             input: Some(input),
             out,
@@ -147,24 +137,16 @@ impl<S: ClientStream> Connection<S> {
         match way {
             Way::Answer(upstream, reply) => self.relay(flight, upstream, reply, limits).await,
             Way::Tunnel(upstream, front) => {
-                flight.ticket().become_tunnel();
+                flight.ticket.become_tunnel();
                 let tunnel = Tunnel::new(upstream, front, flight, limits);
                 Next::Tunnel(Box::new(tunnel), PhantomData)
             }
             Way::None { status, message } => {
                 if let Some(message) = message {
-                    self.worker.shared.tell(flight.generation, message);
+                    self.worker.shared.tell(flight.ticket.route().ledger.generation, message);
                 }
                 let (has_come, rest) = (flight.has_come(), flight.input);
                 self.answer_here(status, plan.answered(has_come), rest).await
-            }
-            Way::Unserved(unserved) => {
-                if unserved.status() == 502 {
-                    self.worker.shared.tell(flight.generation, unserved.to_string());
-                }
-                let (has_come, rest) = (flight.has_come(), flight.input);
-                let answered = Answered { has_waited: true, ..plan.answered(has_come) };
-                self.answer_here(unserved.status(), answered, rest).await
             }
             Way::ClientGone => Next::Close,
             Way::Refused(refusal) => self.refuse(refusal).await,
@@ -179,34 +161,14 @@ impl<S: ClientStream> Connection<S> {
     /// Sends the request until the head of its answer is there: on a kept connection if there is one, else on a new one,
     /// and again where that is safe.
     async fn find_answer(&mut self, plan: &mut Plan, flight: &mut Flight, limits: &ProxyLimits) -> Way {
-        let (mut deaths, mut stay) = (Deaths::default(), None);
-        if !self.worker.shared.gate.is_open()
-            && let Err(way) = self.wait(&mut stay, Knock::Enter, flight).await
-        {
-            return way;
-        }
+        let mut deaths = Deaths::default();
         loop {
             let repeatable = plan.is_idempotent && flight.has_come();
-            let route = flight.ticket().route().ledger.id;
-            let mut upstream = match self.reach(plan, flight.ticket(), repeatable, limits).await {
+            let mut upstream = match self.reach(plan, &flight.ticket, repeatable, limits).await {
                 Ok(upstream) => upstream,
-                Err(Refused { message, nobody_listens: false }) => {
-                    return Way::None { status: 502, message: Some(message) };
-                }
-                Err(Refused { message, .. }) => {
-                    match self.wait(&mut stay, Knock::Refused(route), flight).await {
-                        Ok(()) => continue,
-                        Err(Way::Unserved(Unserved::NobodyListens)) => {
-                            return Way::None { status: 502, message: Some(message) };
-                        }
-                        Err(way) => return way,
-                    }
-                }
+                Err(Refused { message }) => return Way::None { status: 502, message: Some(message) },
             };
             let was_fresh = upstream.served == 0;
-            if was_fresh {
-                self.worker.shared.gate.connected(stay.as_ref(), route);
-            }
             upstream.served += 1;
             let (answered, message) = match self.meet(plan, flight, &mut upstream, limits).await {
                 Met::Head(head) => match Reply::begin(plan, self.is_to_close(), flight, head, limits) {
@@ -220,55 +182,21 @@ impl<S: ClientStream> Connection<S> {
                 }
                 Met::ClientGone | Met::Expired(Expired::Client) => return Way::ClientGone,
                 Met::Refused(refusal) => return Way::Refused(refusal),
-                Met::Expired(Expired::Answer) => return too_slow(),
+                Met::Expired(Expired::Answer) => {
+                    return Way::None { status: 504, message: Some("the answer took too long".to_owned()) };
+                }
             };
             let death = Death { sent: flight.sent(), answered, is_idempotent: plan.is_idempotent, was_fresh };
             if !deaths.may_retry(death) {
                 return Way::None { status: 502, message: Some(message) };
             }
             flight.begin_again();
-            let knock = if was_fresh { Knock::Died } else { Knock::Enter };
-            match self.wait(&mut stay, knock, flight).await {
-                Ok(()) => {}
-                Err(Way::Unserved(Unserved::NobodyListens)) => {
-                    return Way::None { status: 502, message: Some(message) };
-                }
-                Err(way) => return way,
+            // The release may have changed meanwhile, and the old one is what died.
+            match Ticket::take(&self.worker.shared.active, &self.client) {
+                Some(new) => flight.ticket = new,
+                None => return Way::None { status: 503, message: None },
             }
         }
-    }
-
-    /// Waits at the gate, bound to no release, and takes the one that is active then: it may have changed, and the old
-    /// one is what died. A client that leaves is noticed.
-    async fn wait(&mut self, stay: &mut Option<Stay>, knock: Knock, flight: &mut Flight) -> Result<(), Way> {
-        drop(flight.ticket.take());
-        if flight.input.as_ref().is_some_and(Buffer::is_empty) {
-            flight.input = None;
-        }
-        let stay = stay.get_or_insert_with(|| self.worker.shared.gate.stay(flight.bytes_held()));
-        let mut passed = pin!(stay.wait(knock));
-        poll_fn(|cx| {
-            if let Poll::Ready(passed) = passed.as_mut().poll(cx) {
-                return Poll::Ready(passed.map_err(Way::Unserved));
-            }
-            if let Err(broken) = flight.poll_client(cx, &mut self.stream) {
-                return Poll::Ready(Err(match broken {
-                    Broken::ClientGone => Way::ClientGone,
-                    Broken::Refused(refusal) => Way::Refused(refusal),
-                }));
-            }
-            match flight.poll_times(cx, &mut self.alarm) {
-                None => Poll::Pending,
-                Some(Expired::Client) => Poll::Ready(Err(Way::ClientGone)),
-                Some(Expired::Answer) => Poll::Ready(Err(too_slow())),
-            }
-        })
-        .await?;
-        let ticket = Ticket::take(&self.worker.shared.active, &self.client);
-        let ticket = ticket.ok_or(Way::None { status: 503, message: None })?;
-        flight.generation = ticket.route().ledger.generation;
-        flight.ticket = Some(ticket);
-        Ok(())
     }
 
     async fn reach(
@@ -354,7 +282,8 @@ impl<S: ClientStream> Connection<S> {
         match end {
             ReplyEnd::Whole => {}
             ReplyEnd::BrokeOff(message) => {
-                let error = UpstreamError { generation: flight.generation, message, head_sent: true };
+                let generation = flight.ticket.route().ledger.generation;
+                let error = UpstreamError { generation, message, head_sent: true };
                 self.worker.shared.options.errors.tell(&error);
                 return Next::Close;
             }

@@ -9,7 +9,6 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::clock;
-use crate::id::Generation;
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Sent;
 use crate::proxy::machine::wire::{Body, HeadEnd, Refusal};
@@ -24,10 +23,8 @@ use super::upstream::Upstream;
 
 /// A request, and what has come of it.
 pub(super) struct Flight {
-    /// Its hold on the release; it has none while it waits at the gate.
-    pub(super) ticket: Option<Ticket>,
-    /// The release that it was bound to last.
-    pub(super) generation: Generation,
+    /// Its hold on the release.
+    pub(super) ticket: Ticket,
     pub(super) times: Times,
     /// What the client has sent and is not on its way yet; after the body, the begin of its next request.
     pub(super) input: Option<Buffer>,
@@ -163,16 +160,6 @@ pub(super) enum Broken {
 }
 
 impl Flight {
-    /// Its release.
-    pub(super) fn ticket(&mut self) -> &mut Ticket {
-        self.ticket.as_mut().expect("whatever is sent has a release")
-    }
-
-    /// What it holds of the request.
-    pub(super) fn bytes_held(&self) -> usize {
-        self.out.filled().len() + self.input.as_ref().map_or(0, |input| input.filled().len())
-    }
-
     /// Whether all of the request has come and is sent.
     pub(super) fn is_sent(&self) -> bool {
         self.body.is_over() && self.body_ready == 0 && self.out_sent == self.out.filled().len()

@@ -10,9 +10,6 @@ use super::connection::{Connection, Next};
 /// Compat C-103.
 const NO_RELEASE_FOR_AN_UPGRADE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
 
-/// For whoever has waited for as long as he may, or would have been one too many.
-const PAUSED: &str = "Traffic is paused\n";
-
 /// What is known of the request that is answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
@@ -22,15 +19,13 @@ pub(super) struct Answered {
     /// Whether all of the request has come.
     pub(super) has_come: bool,
     pub(super) is_upgrade: bool,
-    /// Whether it has waited in vain.
-    pub(super) has_waited: bool,
 }
 
 impl<S: ClientStream> Connection<S> {
     /// Answers a request that cannot be understood; its connection ends.
     pub(super) async fn refuse(&mut self, refusal: Refusal) -> Next<S> {
         tracing::debug!(status = refusal.status, why = refusal.why, "request refused");
-        self.say(refusal.status, None, true, false).await;
+        self.say(refusal.status, true, false).await;
         Next::Linger
     }
 
@@ -48,8 +43,7 @@ impl<S: ClientStream> Connection<S> {
             return Next::Close;
         }
         let close = !answered.persists || !answered.has_come;
-        let text = (answered.has_waited && status == 503).then_some(PAUSED);
-        if !self.say(status, text, close, answered.to_head).await {
+        if !self.say(status, close, answered.to_head).await {
             return Next::Close;
         }
         match (close, answered.has_come) {
@@ -59,9 +53,9 @@ impl<S: ClientStream> Connection<S> {
         }
     }
 
-    async fn say(&mut self, status: u16, text: Option<&'static str>, close: bool, to_head: bool) -> bool {
+    async fn say(&mut self, status: u16, close: bool, to_head: bool) -> bool {
         let mut out = Buffer::new();
-        write_answer(out.bytes(), status, text, close, to_head);
+        write_answer(out.bytes(), status, close, to_head);
         self.write(out.filled()).await
     }
 }

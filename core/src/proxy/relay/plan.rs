@@ -36,7 +36,6 @@ impl Plan {
             persists: self.persists,
             has_come,
             is_upgrade: self.upgrade.is_some(),
-            has_waited: false,
         }
     }
 }

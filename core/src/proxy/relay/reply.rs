@@ -233,12 +233,12 @@ impl Reply {
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
         loop {
-            flight.ticket().set_finished(self.has_come());
+            flight.ticket.set_finished(self.has_come());
             match self.poll_write(cx, client, flight) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(ReplyEnd::ClientGone),
                 Poll::Pending => {
-                    flight.ticket().set_finished(false);
+                    flight.ticket.set_finished(false);
                     flight.times.client_awaited();
                     return Poll::Pending;
                 }

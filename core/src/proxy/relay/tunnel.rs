@@ -25,7 +25,7 @@ pub(super) struct Tunnel {
     idle_timeout: Option<Duration>,
     half_close_timeout: Duration,
     /// Counted as a WebSocket until this is dropped.
-    _ticket: Option<Ticket>,
+    _ticket: Ticket,
 }
 
 /// One direction.

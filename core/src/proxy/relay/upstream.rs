@@ -67,8 +67,6 @@ impl Upstream {
 pub(super) struct Refused {
     /// The words of compat C-91 for the last backend tried.
     pub(super) message: String,
-    /// Whether nobody listens there, as when a process has ended.
-    pub(super) nobody_listens: bool,
 }
 
 /// Connects to one of the route's backends, beginning with the one whose turn it is.
@@ -77,33 +75,16 @@ pub(super) struct Refused {
 /// When none of them takes the connection.
 pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, Refused> {
     let backends = route.backends();
-    let message = "connect ENOENT: the release has no backend".to_owned();
-    let mut refused = Refused { message, nobody_listens: false };
+    let mut message = "connect ENOENT: the release has no backend".to_owned();
     for turn in 0..backends.len() {
         let backend = (first + turn) % backends.len();
-        let connected = async {
-            let _place = route.place_to_connect(backend).await;
-            Stream::connect(&backends[backend]).await
-        };
-        match timeout(limit, connected).await {
+        match timeout(limit, Stream::connect(&backends[backend])).await {
             Ok(Ok(stream)) => {
                 return Ok(Upstream { stream, route: route.ledger.id, backend, served: 0, is_deaf: false });
             }
-            Ok(Err(error)) => {
-                let message = format!("connect {} {}", errno_name(&error), backends[backend]);
-                refused = Refused { message, nobody_listens: says_that_nobody_listens(&error) };
-            }
-            Err(_) => {
-                let message = format!("connect ETIMEDOUT {}", backends[backend]);
-                refused = Refused { message, nobody_listens: false };
-            }
+            Ok(Err(error)) => message = format!("connect {} {}", errno_name(&error), backends[backend]),
+            Err(_) => message = format!("connect ETIMEDOUT {}", backends[backend]),
         }
     }
-    Err(refused)
-}
-
-/// And not that we have no descriptors left, for example (connect(2); a Unix socket may be gone with its process).
-fn says_that_nobody_listens(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
-    matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
+    Err(Refused { message })
 }

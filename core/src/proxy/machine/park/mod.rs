@@ -78,8 +78,8 @@ pub(crate) enum ParkEvent {
     Came(Parked),
     /// No backend of this route accepted a connection for this request.
     Refused(Parked, u64),
-    /// A connection ended before it said anything, and the request may be sent again.
-    Died(Parked),
+    /// A connection to this route ended before it said anything, and the request may be sent again.
+    Died(Parked, u64),
     /// A connection to this route was made, for the request at this place if it ever waited.
     Connected(Option<Place>, u64),
     /// The request is gone.
@@ -269,7 +269,7 @@ impl Parking {
         match event {
             ParkEvent::Came(request) => self.came(request),
             ParkEvent::Refused(request, route) => self.refused(request, route, now),
-            ParkEvent::Died(request) => self.died(request),
+            ParkEvent::Died(request, route) => self.died(request, route),
             ParkEvent::Connected(place, route) => self.connected(place, route),
             ParkEvent::Left(place) => self.left(place),
             ParkEvent::Switched(target) => self.switched(target),
@@ -315,9 +315,13 @@ impl Parking {
     }
 
     /// Unlike a refused connection this says nothing about others: an application may break off one request.
-    fn died(&mut self, request: Parked) {
+    fn died(&mut self, request: Parked, route: u64) {
         self.is_back(request.place);
-        self.came(request);
+        if self.is_elsewhere(route) || self.has_hope() {
+            self.came(request);
+        } else {
+            self.tell(request.place, Verdict::Unserved(Unserved::NobodyListens));
+        }
     }
 
     fn connected(&mut self, place: Option<Place>, route: u64) {

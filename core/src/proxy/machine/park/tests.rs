@@ -227,6 +227,8 @@ fn nobody_waits_for_a_release_that_nobody_supervises() {
     assert_eq!(gate.refuse_new(), [(1, NOBODY)]);
     assert_eq!(gate.is(BackendState::Restarting), [], "whose word is this?");
     assert_eq!(gate.come(), [(2, GO)]);
+    let request = gate.new_request();
+    assert_eq!(gate.handle(ParkEvent::Died(request, 1)), [(3, NOBODY)]);
     assert_eq!(NOBODY, Verdict::Unserved(Unserved::NobodyListens));
     assert_eq!(Unserved::NobodyListens.status(), 502);
 }
@@ -335,9 +337,9 @@ fn as_long_as_one_backend_runs_nobody_waits() {
 fn a_request_whose_connection_died_goes_at_once_unless_there_is_a_reason_to_wait() {
     let mut gate = Gate::supervised();
     let request = gate.new_request();
-    assert_eq!(gate.handle(ParkEvent::Died(request)), [(1, GO)]);
+    assert_eq!(gate.handle(ParkEvent::Died(request, 1)), [(1, GO)]);
     assert_eq!(gate.is(BackendState::Restarting), []);
-    assert_eq!(gate.handle(ParkEvent::Died(request)), []);
+    assert_eq!(gate.handle(ParkEvent::Died(request, 1)), []);
     assert_eq!(gate.is(BackendState::Running), [(1, GO)]);
 }
 
