@@ -120,9 +120,10 @@ pub use control::{
 pub use engine::{
     Check, ChildStatus, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed,
     Engine, EngineOptions, EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess,
-    LogLine, ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen,
-    ReleaseStatus, RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport, SingleStatus,
-    Status, StopError, Stuck, doctor, find_release, longest_shutdown, longest_stop, stop_legacy,
+    LogLine, PAUSE_TIMEOUT_MAX, ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release,
+    ReleaseSeen, ReleaseStatus, RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport,
+    SingleStatus, Status, StopError, Stuck, TrafficError, TrafficStatus, doctor, find_release,
+    longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,

@@ -41,6 +41,8 @@ pub(super) struct Performer {
     outputs: BTreeMap<InstanceKey, Output>,
     memory: BTreeMap<InstanceKey, MemoryUse>,
     probes: HashMap<InstanceKey, AbortHandle>,
+    /// Waits for the end of a pause that has one.
+    pause: Option<AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
     /// By what the next daemon knows our processes.
@@ -73,6 +75,7 @@ impl Performer {
             outputs: BTreeMap::new(),
             memory: BTreeMap::new(),
             probes: HashMap::new(),
+            pause: None,
             left: HashMap::new(),
             mark,
             descriptors_max: None,
@@ -147,6 +150,9 @@ impl Performer {
             Action::Probe { key, host, address, health } => self.probe(key, &host, address, &health),
             Action::CancelProbe(key) => self.cancel_probe(key),
             Action::Switch(target) => self.switch(target),
+            Action::BackendIs { generation, state } => self.proxy.backend_is(generation, 0, state),
+            Action::PauseTraffic { number, timeout } => self.pause(number, timeout),
+            Action::ResumeTraffic => self.resume(),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::StopAccepting { handover } => self.stop_accepting(handover),
             Action::CloseProxy { budget } => self.close_proxy(budget),
@@ -240,8 +246,10 @@ impl Performer {
 
     fn switch(&mut self, target: Option<(Generation, String, Address)>) {
         let traffic = match target {
-            Some((generation, host, Address::Port(port))) => Traffic::to(generation, [(host, port)]),
-            Some((generation, _, Address::Socket(socket))) => Traffic::to(generation, [socket]),
+            Some((generation, host, Address::Port(port))) => {
+                Traffic::to(generation, [(host, port)]).supervised()
+            }
+            Some((generation, _, Address::Socket(socket))) => Traffic::to(generation, [socket]).supervised(),
             None => Traffic::none(),
         };
         if let Some(draining) = self.proxy.switch_to(traffic) {
@@ -249,6 +257,30 @@ impl Performer {
             self.left.values_mut().for_each(|left| left.retain(|draining| !draining.is_over()));
             self.left.retain(|_, left| !left.is_empty());
             self.left.entry(draining.generation()).or_default().push(draining);
+        }
+    }
+
+    fn pause(&mut self, number: u64, timeout: Option<Duration>) {
+        self.proxy.pause();
+        self.forget_pause();
+        self.pause = timeout.map(|timeout| {
+            let tell = self.tell.clone();
+            let task = tokio::spawn(async move {
+                tokio::time::sleep(timeout).await;
+                let _ = tell.send(News::Input(Input::PauseTimedOut { number }));
+            });
+            task.abort_handle()
+        });
+    }
+
+    fn resume(&mut self) {
+        self.forget_pause();
+        self.proxy.resume();
+    }
+
+    fn forget_pause(&mut self) {
+        if let Some(pause) = self.pause.take() {
+            pause.abort();
         }
     }
 

@@ -86,8 +86,12 @@ pub struct ProxyStatus {
     pub connections_refused: u64,
     /// The address, as configured.
     pub host: String,
+    /// Requests that wait: for paused traffic, or for a process that is restarted. Ours.
+    pub parked: usize,
     /// The port that is bound; as configured while none is.
     pub port: u16,
+    /// Whether requests go. Ours.
+    pub traffic: TrafficStatus,
     /// Where the processes of a release listen.
     pub upstream_host: String,
     /// How the access log is; absent when there is none. Ours.
@@ -95,7 +99,17 @@ pub struct ProxyStatus {
     pub access_log: Option<AccessLogCounts>,
     /// What came of the requests that no release was chosen for; absent while there was none. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub traffic: Option<TrafficCounts>,
+    pub unrouted: Option<TrafficCounts>,
+}
+
+/// Whether requests go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrafficStatus {
+    /// They do.
+    Flowing,
+    /// They wait, until somebody resumes traffic or the time of the pause is up.
+    Paused,
 }
 
 /// One release.
@@ -357,8 +371,10 @@ fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus
         connections_max: admissions.connections_max,
         connections_refused: admissions.refused_by_peer + admissions.refused_by_shortage,
         access_log: proxy.access_log(),
-        traffic: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
+        unrouted: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
         host: configured.host.clone(),
+        parked: proxy.parked().now,
+        traffic: if proxy.is_paused() { TrafficStatus::Paused } else { TrafficStatus::Flowing },
         port: if bound == 0 { configured.port } else { bound },
         upstream_host: configured.upstream_host.clone(),
     }

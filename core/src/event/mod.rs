@@ -106,6 +106,16 @@ pub enum Event {
         /// Where they go now; nowhere only when the very first deploy is taken back.
         release: Option<ReleaseId>,
     },
+    /// Somebody paused traffic: requests wait. Ours.
+    TrafficPaused {
+        /// When it is resumed by itself; `None` means never.
+        timeout: Option<Duration>,
+    },
+    /// Traffic flows again, and whoever waited was sent on. Ours.
+    TrafficResumed {
+        /// Whether the time of the pause was up.
+        timed_out: bool,
+    },
     /// The drain budget was spent, and what was still open was cut. Ours.
     TrafficCut {
         /// The release.

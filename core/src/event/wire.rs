@@ -33,6 +33,8 @@ impl Event {
             Self::StartupProcessSeen(_) => "release startup process status",
             Self::DeployFailed { .. } => "deploy failed",
             Self::TrafficSwitched { .. } => "traffic switched",
+            Self::TrafficPaused { .. } => "traffic paused",
+            Self::TrafficResumed { .. } => "traffic resumed",
             Self::TrafficCut { .. } => "traffic cut",
             Self::ReleaseDrained { .. } => "release drained",
             Self::ReleaseDrainFailed { .. } => "release drain failed",
@@ -92,6 +94,8 @@ impl Event {
             Self::TrafficSwitched { previous, release } => {
                 json!({ "previousReleaseId": previous, "releaseId": release })
             }
+            Self::TrafficPaused { timeout } => json!({ "timeoutMs": timeout.map(whole_ms) }),
+            Self::TrafficResumed { timed_out } => json!({ "timedOut": timed_out }),
             Self::TrafficCut { release, report } => json!({
                 "releaseId": release,
                 "requests": report.requests_cut,

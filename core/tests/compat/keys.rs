@@ -36,7 +36,7 @@ const PROXY: Kind = Kind {
     name: "proxy",
     required: &["host", "port", "upstreamHost"],
     optional: &[],
-    ours: &["connectionCount", "connectionsMax", "connectionsRefused"],
+    ours: &["connectionCount", "connectionsMax", "connectionsRefused", "parked", "traffic", "accessLog", "unrouted"],
 };
 /// C-188.
 const RELEASE: Kind = Kind {
@@ -83,13 +83,15 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 13] = [
+pub(crate) const OUR_EVENTS: [&str; 15] = [
     "rollout step",
     "rollout step failed",
     "rollout step undone",
     "rollout undone",
     "rollout stuck",
     "traffic cut",
+    "traffic paused",
+    "traffic resumed",
     "process survived SIGKILL",
     "state file ignored",
     "orphaned process stopped",
