@@ -79,7 +79,9 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 13] = [
+pub(crate) const OUR_EVENTS: [&str; 15] = [
+    "certificates loaded",
+    "certificates not loaded",
     "rollout step",
     "rollout step failed",
     "rollout step undone",

@@ -3,8 +3,15 @@
 mod close;
 mod headers;
 mod http;
+#[cfg(feature = "tls")]
+mod http2;
+#[cfg(feature = "tls")]
+mod https;
+mod introduction;
 mod leave;
 mod pool;
+#[cfg(feature = "tls")]
+mod secured;
 mod streams;
 mod support;
 mod switch;
