@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::machine::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
-use super::serve::serve_connection;
+use super::relay::serve_connection;
 use super::shared::{Phase, Worker};
 use super::tls::{LOOK_INTERVAL, TlsFront, serve_tls};
 

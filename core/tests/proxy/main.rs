@@ -9,6 +9,7 @@ mod http2;
 mod https;
 mod introduction;
 mod leave;
+mod parking;
 mod pool;
 #[cfg(feature = "tls")]
 mod secured;

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
 use crate::proxy::door::Peer;
-use crate::proxy::serve::serve_connection;
+use crate::proxy::relay::serve_connection;
 use crate::proxy::shared::Worker;
 
 use super::connection::Busy;

@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::proxy::door::{Peer, before_the_end};
 use crate::proxy::http2::serve_http2;
-use crate::proxy::serve::serve_connection;
+use crate::proxy::relay::serve_connection;
 use crate::proxy::shared::Worker;
 
 use super::front::TlsFront;

@@ -146,7 +146,7 @@ fn is_of_name(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::machine::wire::{Body, BodyPart};
+    use crate::proxy::machine::wire::body::{Body, BodyPart};
 
     fn content(mut bytes: &[u8]) -> Result<(Vec<u8>, usize), BadChunk> {
         let (mut chunks, mut found, all) = (Chunks::START, Vec::new(), bytes.len());
@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn a_length_is_counted_down() {
         let mut body = Body::Length(5);
-        assert_eq!(body.take(b"abc"), Ok(BodyPart { len: 3, ends: false }));
-        assert_eq!(body.take(b"defg"), Ok(BodyPart { len: 2, ends: true }));
+        assert_eq!(body.take(b"abc"), Ok(BodyPart { len: 3, content: 3, ends: false }));
+        assert_eq!(body.take(b"defg"), Ok(BodyPart { len: 2, content: 2, ends: true }));
         assert!(body.is_over() && Body::NONE.is_over() && !Body::UntilClose.is_over());
     }
 }

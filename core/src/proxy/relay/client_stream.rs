@@ -1,0 +1,31 @@
+//! What a client's connection must be able to do.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// What a client can be connected by.
+pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// From now on its end is a reset: a client that takes the end of its connection for the end of its answer must not
+    /// take half an answer for a whole one (compat C-92).
+    fn end_with_reset(&mut self);
+}
+
+impl ClientStream for TcpStream {
+    fn end_with_reset(&mut self) {
+        // When it cannot be set the client sees an early end, as it would without us.
+        let _ = self.set_zero_linger();
+    }
+}
+
+#[cfg(feature = "tls")]
+impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
+    /// An end without the alert that says so is none (RFC 8446 §6.1); a reset makes sure that everybody notices.
+    fn end_with_reset(&mut self) {
+        self.get_mut().0.end_with_reset();
+    }
+}
+
+impl ClientStream for tokio::io::DuplexStream {
+    /// Whoever is at the other end speaks HTTP/1.1 and is never sent an answer that ends with its connection.
+    fn end_with_reset(&mut self) {}
+}
