@@ -71,8 +71,8 @@
 //!
 //! # What is absent
 //!
-//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. A key that nobody knows is
-//! warned about.
+//! Only Linux was tested. HTTP/3 and WebSockets over HTTP/2 are not served, and no certificate is asked for anywhere: see
+//! the [chapter](manual::https). A key that nobody knows is warned about.
 
 // floor 0: words
 mod event;

@@ -13,6 +13,7 @@ use crate::rollout::{Action, Answer, Command, Input, World};
 use crate::spec::Application;
 
 use super::Shared;
+use super::certificates;
 use super::journal::{self, Ending};
 use super::lease::Leasing;
 use super::perform::{News, Performer};
@@ -171,6 +172,7 @@ impl Conductor {
     fn follow_config(&mut self) {
         let current = self.world.application();
         if !Arc::ptr_eq(&self.application, current) {
+            certificates::follow(&self.shared, &self.application, current);
             self.application = Arc::clone(current);
             self.shared.proxy.trust(current.proxy.trusted_fronts.clone());
             self.shared.proxy.set_limits(current.proxy.limits.clone());

@@ -7,6 +7,7 @@
 mod bootstrap;
 mod budget;
 mod calendar;
+mod certificates;
 mod conductor;
 mod doctor;
 mod error;

@@ -16,6 +16,7 @@ use crate::rollout::World;
 use crate::spec::Application;
 
 use super::calendar::Calendar;
+use super::certificates;
 use super::conductor::Conductor;
 use super::error::EngineStartError;
 use super::events::EventHub;
@@ -103,11 +104,17 @@ impl Engine {
             workers: application.proxy.workers,
             upgrades: application.proxy.upgrades.clone(),
             access_log: application.proxy.access_log.clone(),
+            tls: application.proxy.tls.clone(),
+            proxy_protocol: application.proxy.proxy_protocol,
             ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
         };
         let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
+        let told = events.clone();
+        let options = options.on_certificates(move |news| certificates::record(&told, news));
         let proxy = Arc::new(DrainingProxy::unbound(options));
+        // Whoever takes over learns that it cannot before it has.
+        proxy.load_certificates().map_err(|error| EngineStartError::Bind(error.into()))?;
         let host = application.proxy.host.clone();
         if !listens_later {
             proxy_bound(&events, &host, listen(&proxy, listener.as_deref()))?;

@@ -179,6 +179,16 @@ pub enum Event {
         /// The error.
         error: String,
     },
+    /// Certificates that have changed are served to new connections. Ours.
+    CertificatesLoaded {
+        /// The names that they are for.
+        names: Vec<String>,
+    },
+    /// Certificates have changed and make no sense: those that were served before still are. Ours.
+    CertificatesKept {
+        /// What is wrong.
+        error: String,
+    },
     /// What runs could not be written down; it is tried again.
     StatePersistFailed {
         /// Why.

@@ -46,6 +46,8 @@ impl Event {
             Self::CommandFailed { .. } => "command failed",
             Self::ControlConnectionFailed { .. } => "control connection error",
             Self::ProxyRequestFailed { .. } => "proxy error",
+            Self::CertificatesLoaded { .. } => "certificates loaded",
+            Self::CertificatesKept { .. } => "certificates not loaded",
             Self::StatePersistFailed { .. } => "state persist failed",
             Self::StateIgnored { .. } => "state file ignored",
             Self::OrphanDetected(_) => "orphaned managed process detected",
@@ -112,11 +114,13 @@ impl Event {
             Self::RestartRequested { process } => json!({ "processId": process }),
             Self::CommandFailed { error }
             | Self::ProxyRequestFailed { error }
+            | Self::CertificatesKept { error }
             | Self::StatePersistFailed { error }
             | Self::StateIgnored { error } => json!({ "error": error }),
             Self::OrphanDetected(orphan) | Self::OrphanStopped(orphan) | Self::OrphanSurvived(orphan) => {
                 json!({ "pid": orphan.pid, "processId": orphan.id, "releaseId": orphan.release })
             }
+            Self::CertificatesLoaded { names } => json!({ "names": names }),
             Self::OrphansFound { count } => json!({ "count": count, "hint": ORPHANS_HINT }),
             Self::ControlConnectionFailed { code, error } => json!({ "code": code, "error": error }),
             Self::Process { process, release, event } => event.data(process, release),

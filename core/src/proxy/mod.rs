@@ -197,6 +197,14 @@ impl DrainingProxy {
         self.shared.trusted.store(Arc::new(fronts));
     }
 
+    /// Reads its certificates now, and not only when it begins to listen. Reads files, and so may block.
+    ///
+    /// # Errors
+    /// When they cannot be served; it may be tried again.
+    pub fn load_certificates(&self) -> Result<(), TlsError> {
+        self.shared.load_certificates()
+    }
+
     /// Reads the files of its certificates anew, whether they have changed or not, and says for which names they are.
     /// Connections that are there stay as they are; new ones get what the files hold now. Reads files, and so may block.
     ///

@@ -36,7 +36,15 @@ const PROXY: Kind = Kind {
     name: "proxy",
     required: &["host", "port", "upstreamHost"],
     optional: &[],
-    ours: &["connectionCount", "connectionsMax", "connectionsRefused", "parked", "traffic", "accessLog", "unrouted"],
+    ours: &[
+        "connectionCount",
+        "connectionsMax",
+        "connectionsRefused",
+        "parked",
+        "traffic",
+        "accessLog",
+        "unrouted",
+    ],
 };
 /// C-188.
 const RELEASE: Kind = Kind {
@@ -83,7 +91,9 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 15] = [
+pub(crate) const OUR_EVENTS: [&str; 17] = [
+    "certificates loaded",
+    "certificates not loaded",
     "rollout step",
     "rollout step failed",
     "rollout step undone",

@@ -4,10 +4,17 @@ mod accept;
 mod close;
 mod headers;
 mod http;
+#[cfg(feature = "tls")]
+mod http2;
+#[cfg(feature = "tls")]
+mod https;
+mod introduction;
 mod leave;
 mod limits;
 mod parking;
 mod pool;
+#[cfg(feature = "tls")]
+mod secured;
 mod streams;
 mod support;
 mod switch;
