@@ -41,17 +41,22 @@ impl Report {
 
     /// Who was measured, and how.
     pub fn setting(self, subjects: &[Subject], rounds: usize, seconds: f64, is_bare: bool) {
-        let versions = subjects.iter().filter(|subject| !subject.is_tuned()).map(|subject| {
-            format!("{} ({})", subject.name(), subject.version().unwrap_or_default())
-        });
-        let fields = if is_bare { "peers add no forwarded fields" } else { "peers add forwarded fields as rollcore does" };
+        let versions = subjects
+            .iter()
+            .filter(|subject| !subject.is_tuned())
+            .map(|subject| format!("{} ({})", subject.name(), subject.version().unwrap_or_default()));
+        let fields = if is_bare {
+            "peers add no forwarded fields"
+        } else {
+            "peers add forwarded fields as rollcore does"
+        };
         print(&versions.collect::<Vec<_>>().join(", "));
         print(&format!("{rounds} rounds of {seconds} s per turn, interleaved; {fields}"));
     }
 
     /// Ratios to each peer, and the figures behind them.
     pub fn cpu(self, samples: &Samples, subjects: &[Subject], scenarios: &[&Scenario]) {
-        for peer in [Subject::Nginx, Subject::Haproxy, Subject::HaproxyTuned, Subject::L4Tokio] {
+        for peer in Subject::ALL.into_iter().filter(|peer| *peer != Subject::Rollcore) {
             if !subjects.contains(&peer) {
                 continue;
             }
@@ -128,7 +133,7 @@ impl Report {
 
     /// Each bar.
     pub fn verdicts(self, verdicts: &Verdicts) {
-        let mut table = self.table(&["bar", "at most", "measured", "lowest-highest", "verdict"]);
+        let mut table = self.table(&["bar", "at most", "measured", "lowest-highest", "rounds", "verdict"]);
         for verdict in &verdicts.0 {
             let digits = if verdict.bar < 100.0 { 2 } else { 0 };
             let number = |number: f64| format!("{number:.digits$}");
@@ -143,6 +148,7 @@ impl Report {
                 right(number(verdict.bar)),
                 right(number(verdict.measured)),
                 right(spread.unwrap_or_default()),
+                right(verdict.rounds.to_string()),
                 Cell::new(said),
             ]);
         }
@@ -159,7 +165,8 @@ impl Report {
         let names = scenarios.iter().map(|scenario| scenario.name);
         let mut table = self.table(&std::iter::once(title).chain(names).collect::<Vec<_>>());
         for subject in subjects {
-            let cells = scenarios.iter().map(|scenario| right(cell(*subject, scenario.name).unwrap_or_default()));
+            let cells =
+                scenarios.iter().map(|scenario| right(cell(*subject, scenario.name).unwrap_or_default()));
             table.add_row(std::iter::once(Cell::new(subject.name())).chain(cells));
         }
         self.note(&table.to_string());
