@@ -4,6 +4,8 @@
 mod end;
 #[path = "control/socket.rs"]
 mod socket;
+#[path = "control/stranger.rs"]
+mod stranger;
 #[path = "control/support.rs"]
 mod support;
 #[path = "control/talk.rs"]

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::id::Generation;
 
+use super::book::Book;
 use super::clients::Client;
 
 /// Where an application listens.
@@ -83,20 +84,32 @@ impl fmt::Display for Backend {
 
 /// What a proxy is switched to.
 #[derive(Clone, Debug)]
-pub struct Traffic(pub(super) Option<(Generation, Vec<Backend>)>);
+pub struct Traffic {
+    pub(super) to: Option<(Generation, Vec<Backend>)>,
+    pub(super) is_supervised: bool,
+}
 
 impl Traffic {
     /// Requests go to these backends in turn; one that refuses a connection is passed over. Without any, each request
     /// is answered with 502.
     #[must_use]
     pub fn to<B: Into<Backend>>(generation: Generation, backends: impl IntoIterator<Item = B>) -> Self {
-        Self(Some((generation, backends.into_iter().map(Into::into).collect())))
+        let backends = backends.into_iter().map(Into::into).collect();
+        Self { to: Some((generation, backends)), is_supervised: false }
     }
 
     /// Requests are answered with 503 (compat C-90).
     #[must_use]
     pub fn none() -> Self {
-        Self(None)
+        Self { to: None, is_supervised: false }
+    }
+
+    /// Somebody will tell how the backends are, with [`DrainingProxy::backend_is`](super::DrainingProxy::backend_is):
+    /// a request that reaches none of them waits for that word, and while a process is restarted. Without this it is
+    /// answered with 502 at once.
+    #[must_use]
+    pub fn supervised(self) -> Self {
+        Self { is_supervised: true, ..self }
     }
 }
 
@@ -121,6 +134,7 @@ impl Counts {
 pub(crate) struct Ledger {
     pub(super) id: u64,
     pub(super) generation: Generation,
+    pub(super) book: Arc<Book>,
     opened: AtomicU64,
     ended: AtomicU64,
     tunnels: AtomicU64,
@@ -155,6 +169,7 @@ impl Ledger {
     pub(super) fn count_cut(&self, tunnel: bool) {
         let cut = if tunnel { &self.tunnels_cut } else { &self.requests_cut };
         cut.fetch_add(1, Ordering::AcqRel);
+        self.book.count_cut(tunnel);
     }
 
     /// From here on a request that still finds this route takes the next one instead.
@@ -178,14 +193,23 @@ impl Ledger {
 pub(crate) struct Route {
     pub(super) ledger: Arc<Ledger>,
     backends: Vec<Backend>,
+    /// For each backend, how many connections may be under way to be established.
+    connects: Vec<Semaphore>,
     next: AtomicUsize,
 }
 
 impl Route {
-    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>) -> Self {
+    pub(super) fn new(
+        id: u64,
+        generation: Generation,
+        backends: Vec<Backend>,
+        book: Arc<Book>,
+        connects_max: usize,
+    ) -> Self {
         let ledger = Arc::new(Ledger {
             id,
             generation,
+            book,
             opened: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             tunnels: AtomicU64::new(0),
@@ -194,7 +218,18 @@ impl Route {
             is_cut: AtomicBool::new(false),
             gone: watch::Sender::new(false),
         });
-        Self { ledger, backends, next: AtomicUsize::new(0) }
+        let connects_max = connects_max.clamp(1, Semaphore::MAX_PERMITS);
+        let connects = backends.iter().map(|_| Semaphore::new(connects_max)).collect();
+        Self { ledger, backends, connects, next: AtomicUsize::new(0) }
+    }
+
+    /// A place among the connections that are being made to a backend, in the order of asking; it is given up when the
+    /// connection is made. `None` when there is no such backend.
+    ///
+    /// # Cancel safety
+    /// The place in the order is lost.
+    pub(super) async fn place_to_connect(&self, backend: usize) -> Option<SemaphorePermit<'_>> {
+        self.connects.get(backend)?.acquire().await.ok()
     }
 
     pub(super) fn backends(&self) -> &[Backend] {
@@ -221,6 +256,7 @@ pub(crate) struct Ticket {
     route: Arc<Route>,
     client: Arc<Client>,
     is_tunnel: bool,
+    is_finished: bool,
 }
 
 impl Ticket {
@@ -231,7 +267,7 @@ impl Ticket {
             let ledger = &route.ledger;
             ledger.opened.fetch_add(1, Ordering::AcqRel);
             client.hold(ledger.id);
-            let ticket = Self { client: Arc::clone(client), is_tunnel: false, route };
+            let ticket = Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route };
             // A cut that came between the pointer and the hold has not seen us: leave, and take what is active now.
             if !ticket.route.ledger.is_cut.load(Ordering::SeqCst) {
                 return Some(ticket);
@@ -239,12 +275,19 @@ impl Ticket {
         }
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
     pub(super) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether it counts as ended: said just before the last byte is written, because whoever has that byte may look at the
+    /// books at once; taken back when the byte could not be written yet.
+    pub(super) fn set_finished(&mut self, is_finished: bool) {
+        match (self.is_finished, is_finished) {
+            (false, true) => drop(self.route.ledger.ended.fetch_add(1, Ordering::AcqRel)),
+            (true, false) => drop(self.route.ledger.ended.fetch_sub(1, Ordering::AcqRel)),
+            (true, true) | (false, false) => {}
+        }
+        self.is_finished = is_finished;
     }
 
     /// From here on counted as a WebSocket.
@@ -252,14 +295,15 @@ impl Ticket {
         self.is_tunnel = true;
         self.client.set_tunnel(true);
         self.route.ledger.tunnels.fetch_add(1, Ordering::AcqRel);
+        self.route.ledger.book.tunnel_opened();
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.client.hold(0);
+        self.set_finished(true);
         let ledger = &self.route.ledger;
-        ledger.ended.fetch_add(1, Ordering::AcqRel);
         if self.is_tunnel {
             self.client.set_tunnel(false);
             ledger.tunnels.fetch_sub(1, Ordering::AcqRel);

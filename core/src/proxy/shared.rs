@@ -10,9 +10,12 @@ use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
-use super::pool::Pool;
+use super::machine::{Target, TrafficCounts};
+use super::parking::Gate;
+use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
 
@@ -37,6 +40,7 @@ pub(crate) struct Shared {
     limits: ArcSwap<ProxyLimits>,
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
+    pub(super) gate: Gate,
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
@@ -44,6 +48,9 @@ pub(crate) struct Shared {
     leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
+    books: Mutex<Books>,
+    /// What no release was chosen for.
+    pub(super) unrouted: Book,
     next_route: AtomicU64,
 }
 
@@ -51,22 +58,26 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<Pool>,
+    /// Which of the workers it is, from 0.
+    pub(super) number: usize,
 }
 
 impl Shared {
     pub(super) fn new(options: ProxyOptions) -> Arc<Self> {
-        let pools =
-            (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
+        let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new()));
         Arc::new(Self {
             limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
+            gate: Gate::new(&options.limits),
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
+            books: Mutex::default(),
+            unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
         })
@@ -78,12 +89,15 @@ impl Shared {
     }
 
     pub(super) fn set_limits(&self, limits: ProxyLimits) {
+        self.gate.set_limits(&limits);
         self.limits.store(Arc::new(limits));
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
-        let worker = |pool: &Arc<Pool>| Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool) });
-        self.pools.iter().map(worker).collect()
+        let worker = |(number, pool): (usize, &Arc<Pool>)| {
+            Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool), number })
+        };
+        self.pools.iter().enumerate().map(worker).collect()
     }
 
     pub(super) fn switch_to(self: &Arc<Self>, traffic: Traffic) -> Option<Draining> {
@@ -91,7 +105,17 @@ impl Shared {
         let mut ledgers = lock(&self.ledgers);
         ledgers.retain(|ledger| ledger.strong_count() > 0);
         let id = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let route = traffic.0.map(|(generation, backends)| Arc::new(Route::new(id, generation, backends)));
+        let connects_max = self.limits().upstream_connects_max;
+        let target = traffic.to.as_ref().map(|(generation, backends)| Target {
+            route: id,
+            generation: *generation,
+            backends: backends.len(),
+            is_supervised: traffic.is_supervised,
+        });
+        let route = traffic.to.map(|(generation, backends)| {
+            let book = lock(&self.books).open(generation, self.options.workers);
+            Arc::new(Route::new(id, generation, backends, book, connects_max))
+        });
         if let Some(route) = &route {
             ledgers.push(Arc::downgrade(&route.ledger));
         }
@@ -100,6 +124,7 @@ impl Shared {
         for pool in &self.pools {
             pool.switch_to(id);
         }
+        self.gate.switched(target);
         old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
     }
 
@@ -114,6 +139,11 @@ impl Shared {
         )
     }
 
+    pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        let book = lock(&self.books).find(generation);
+        book.map(|book| book.read())
+    }
+
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {
         lock(&self.ledgers).iter().filter_map(Weak::upgrade).collect()
     }
@@ -123,6 +153,12 @@ impl Shared {
     pub(super) fn enter(&self, phase: Phase) -> bool {
         if matches!(phase, Phase::Leaving { .. }) {
             self.leaving.store(true, Ordering::Release);
+        }
+        match phase {
+            Phase::Serving => {}
+            // Whoever could resume traffic goes with the socket.
+            Phase::Leaving { .. } => self.gate.resume(),
+            Phase::Closing | Phase::Ending => self.gate.end(),
         }
         self.phase.send_if_modified(|now| {
             let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;
