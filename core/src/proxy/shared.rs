@@ -173,7 +173,7 @@ impl Shared {
         self.leaving.load(Ordering::Acquire)
     }
 
-    pub(super) fn tell(&self, generation: Generation, message: String) {
-        self.options.errors.tell(&UpstreamError { generation, message, head_sent: false });
+    pub(super) fn tell(&self, generation: Generation, message: String, head_sent: bool) {
+        self.options.errors.tell(&UpstreamError { generation, message, head_sent });
     }
 }
