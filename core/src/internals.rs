@@ -4,3 +4,7 @@
 //! The pure parts of the proxy (`proxy/machine/`) decide about bytes of strangers: they must be fuzzed and timed one by one,
 //! and they are nobody's business otherwise. What is re-exported here is declared `pub` in its private room. The list is
 //! flat, and holds nothing that acts: no socket, no process.
+
+mod reader;
+
+pub use reader::{MessageReader, ReadEnd, SeenMessage};

@@ -21,7 +21,7 @@ mod target;
 pub(crate) use body::{Body, BodyPart};
 pub(crate) use chunks::{BadChunk, Chunks, Piece};
 pub(crate) use connection::ConnectionOptions;
-pub(crate) use end::HeadEnd;
+pub(crate) use end::{HeadEnd, empty_lines};
 pub(crate) use known::Known;
 pub(crate) use number::{decimal, length_of};
 pub(crate) use refusal::Refusal;
