@@ -136,7 +136,8 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, ProxyOptions, Traffic, UpstreamError,
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ProxyOptions, StatusCounts,
+    Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,

@@ -1,13 +1,11 @@
 //! Who is connected, and what each is doing: how a cut finds exactly the connections that hold a release.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
+use std::task::Waker;
 
 use super::route::Ledger;
-use super::tunnel::Tunnel;
 
 /// A connected client. Its own task changes it; others only ask it to close.
 #[derive(Default)]
@@ -15,35 +13,16 @@ pub(crate) struct Client {
     /// The ledger that its request is counted in; 0 while it has none.
     holds: AtomicU64,
     is_tunnel: AtomicBool,
-    /// Where its answer is.
-    answer: AtomicU8,
-    /// Whether some of its request is still to come.
-    request_open: AtomicBool,
-    /// Whether its request broke off.
-    request_failed: AtomicBool,
-    /// Whether the end of its answer is the end of its connection.
+    /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
-    /// Whether its connection must end with a reset.
-    must_reset: AtomicBool,
     asked_to_close: AtomicBool,
-    cut: Mutex<Option<Arc<Ledger>>>,
-    wake: Notify,
-    tunnel: Mutex<Option<Tunnel>>,
-    last_words: Mutex<Option<&'static [u8]>>,
+    orders: Mutex<Orders>,
 }
 
-const IDLE: u8 = 0;
-const ANSWERING: u8 = 1;
-const ANSWERED: u8 = 2;
-
-/// What a client's task was asked to do.
-pub(crate) enum Order {
-    /// Close when the request under way is answered.
-    Close,
-    /// Close now: what it holds is counted as cut here.
-    Cut(Arc<Ledger>),
-    /// Nothing that still applies.
-    Nothing,
+#[derive(Default)]
+struct Orders {
+    cut: Option<Arc<Ledger>>,
+    waker: Option<Waker>,
 }
 
 impl Client {
@@ -59,101 +38,45 @@ impl Client {
         self.is_tunnel.load(Ordering::Acquire)
     }
 
-    /// A request has come.
-    pub(super) fn begin(&self, request_open: bool) {
-        self.request_open.store(request_open, Ordering::Relaxed);
-        self.close_delimited.store(false, Ordering::Relaxed);
-        self.answer.store(ANSWERING, Ordering::Relaxed);
+    /// Whether an end of its connection now would look like the proper end of its answer.
+    pub(super) fn set_close_delimited(&self, close_delimited: bool) {
+        self.close_delimited.store(close_delimited, Ordering::Relaxed);
     }
 
-    /// All of the request has come.
-    pub(super) fn request_ended(&self) {
-        self.request_open.store(false, Ordering::Relaxed);
-    }
-
-    /// Its request broke off: what fails now is not the application's fault.
-    pub(super) fn request_broke_off(&self) {
-        self.request_failed.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether its request broke off. Its connection cannot carry another one.
-    pub(super) fn has_failed(&self) -> bool {
-        self.request_failed.load(Ordering::Relaxed)
-    }
-
-    /// Whether some of its request is still to come.
-    pub(super) fn request_is_open(&self) -> bool {
-        self.request_open.load(Ordering::Relaxed)
-    }
-
-    /// The last byte of the answer is in the buffer.
-    pub(super) fn answered(&self) {
-        self.answer.store(ANSWERED, Ordering::Relaxed);
-    }
-
-    /// The buffer is empty.
-    pub(super) fn flushed(&self) {
-        let _ = self.answer.compare_exchange(ANSWERED, IDLE, Ordering::Relaxed, Ordering::Relaxed);
-    }
-
-    /// Whether a whole request waits for the rest of its answer.
-    pub(super) fn waits_for_answer(&self) -> bool {
-        self.answer.load(Ordering::Relaxed) != IDLE && !self.request_is_open()
-    }
-
-    pub(super) fn answer_ends_with_connection(&self) {
-        self.close_delimited.store(true, Ordering::Relaxed);
-    }
-
-    /// The answer breaks off: an end that would look like its proper end becomes a reset (compat C-92).
-    pub(super) fn break_off(&self) {
-        if self.close_delimited.load(Ordering::Relaxed) {
-            self.must_reset.store(true, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn must_reset(&self) -> bool {
-        self.must_reset.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn set_tunnel_to_run(&self, tunnel: Tunnel) {
-        *lock(&self.tunnel) = Some(tunnel);
-    }
-
-    pub(super) fn tunnel_to_run(&self) -> Option<Tunnel> {
-        lock(&self.tunnel).take()
-    }
-
-    /// What to send before the connection is closed without a proper answer.
-    pub(super) fn set_last_words(&self, words: &'static [u8]) {
-        *lock(&self.last_words) = Some(words);
-    }
-
-    pub(super) fn last_words(&self) -> Option<&'static [u8]> {
-        lock(&self.last_words).take()
+    pub(super) fn is_close_delimited(&self) -> bool {
+        self.close_delimited.load(Ordering::Relaxed)
     }
 
     /// Asks its task to close when it is idle.
     pub(super) fn close(&self) {
         self.asked_to_close.store(true, Ordering::Release);
-        self.wake.notify_one();
+        self.wake();
     }
 
-    /// The next order. Cancel safe: an order that nobody took is told again.
-    pub(super) async fn order(&self) -> Order {
-        self.wake.notified().await;
-        if let Some(ledger) = lock(&self.cut).take()
-            && self.holds.load(Ordering::SeqCst) == ledger.id
-        {
-            return Order::Cut(ledger);
-        }
-        if self.asked_to_close.load(Ordering::Acquire) { Order::Close } else { Order::Nothing }
+    pub(super) fn is_asked_to_close(&self) -> bool {
+        self.asked_to_close.load(Ordering::Acquire)
+    }
+
+    /// Who to wake when there is an order.
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        lock(&self.orders).waker = Some(waker.clone());
+    }
+
+    /// The ledger whose requests are to be cut, if this is one of them.
+    pub(super) fn take_cut(&self) -> Option<Arc<Ledger>> {
+        let ledger = lock(&self.orders).cut.take()?;
+        (self.holds.load(Ordering::SeqCst) == ledger.id).then_some(ledger)
+    }
+
+    fn wake(&self) {
+        let waker = lock(&self.orders).waker.clone();
+        waker.inspect(Waker::wake_by_ref);
     }
 
     fn cut_if_it_holds(&self, ledger: &Arc<Ledger>) {
         if self.holds.load(Ordering::SeqCst) == ledger.id {
-            *lock(&self.cut) = Some(Arc::clone(ledger));
-            self.wake.notify_one();
+            lock(&self.orders).cut = Some(Arc::clone(ledger));
+            self.wake();
         }
     }
 }

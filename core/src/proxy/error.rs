@@ -1,6 +1,5 @@
 //! What can go wrong: binding, and the application.
 
-use std::error::Error;
 use std::io;
 
 use nix::errno::Errno;
@@ -103,16 +102,4 @@ pub(super) fn errno_name(error: &io::Error) -> String {
         None if error.kind() == io::ErrorKind::TimedOut => "ETIMEDOUT".to_owned(),
         None => error.kind().to_string(),
     }
-}
-
-/// A failure of an exchange in the words of compat C-91.
-pub(super) fn exchange_failure(error: &hyper::Error) -> String {
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        if let Some(io) = source.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some()) {
-            return format!("read {}", errno_name(io));
-        }
-        cause = source.source();
-    }
-    if error.is_parse() { format!("Parse Error: {error}") } else { "socket hang up".to_owned() }
 }

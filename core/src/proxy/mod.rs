@@ -1,30 +1,26 @@
 //! Switch traffic from one release to the next, and drain the old one.
 //!
 //! ```text
-//!   client ──▶ workers ──▶ serve ──▶ forward ──▶ upstream (pool)
-//!              accept      the seam    │ ticket
-//!                                      ▼
-//!                                    route ◀── switch_to: the old one becomes Draining
+//!   client ──▶ workers ──▶ relay ──▶ upstream
+//!              accept        │ ticket
+//!                            ▼
+//!                          route ◀── switch_to: the old one becomes Draining
 //! ```
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
-mod body;
-mod client_io;
+mod book;
 mod clients;
 mod draining;
 mod error;
-mod forward;
 mod inherit;
 pub(crate) mod machine;
 mod options;
-mod pool;
+mod record;
+mod relay;
 mod route;
-mod serve;
 mod shared;
 mod stream;
-mod tunnel;
-mod upstream;
 mod workers;
 
 use std::fmt;
@@ -40,6 +36,7 @@ use crate::spec::{ProxyLimits, TrustedFronts};
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
+pub use machine::{Latency, StatusCounts, TrafficCounts};
 pub use options::{ErrorObserver, ProxyOptions};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
@@ -191,6 +188,20 @@ impl DrainingProxy {
     #[must_use]
     pub fn counts(&self, generation: Generation) -> Counts {
         self.shared.counts(generation)
+    }
+
+    /// What came of a release's requests so far; `None` when it never had traffic here, or that was long ago: of releases
+    /// without traffic the last 32 are remembered.
+    #[must_use]
+    pub fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        self.shared.traffic(generation)
+    }
+
+    /// What came of the requests that no release was chosen for: those that could not be understood, and those that came
+    /// while there was no active release.
+    #[must_use]
+    pub fn unrouted_traffic(&self) -> TrafficCounts {
+        self.shared.unrouted.read()
     }
 
     /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::id::Generation;
 
+use super::book::Book;
 use super::clients::Client;
 
 /// Where an application listens.
@@ -121,6 +122,7 @@ impl Counts {
 pub(crate) struct Ledger {
     pub(super) id: u64,
     pub(super) generation: Generation,
+    pub(super) book: Arc<Book>,
     opened: AtomicU64,
     ended: AtomicU64,
     tunnels: AtomicU64,
@@ -155,6 +157,7 @@ impl Ledger {
     pub(super) fn count_cut(&self, tunnel: bool) {
         let cut = if tunnel { &self.tunnels_cut } else { &self.requests_cut };
         cut.fetch_add(1, Ordering::AcqRel);
+        self.book.count_cut(tunnel);
     }
 
     /// From here on a request that still finds this route takes the next one instead.
@@ -182,10 +185,11 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>) -> Self {
+    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>, book: Arc<Book>) -> Self {
         let ledger = Arc::new(Ledger {
             id,
             generation,
+            book,
             opened: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             tunnels: AtomicU64::new(0),
@@ -221,6 +225,7 @@ pub(crate) struct Ticket {
     route: Arc<Route>,
     client: Arc<Client>,
     is_tunnel: bool,
+    is_finished: bool,
 }
 
 impl Ticket {
@@ -231,7 +236,7 @@ impl Ticket {
             let ledger = &route.ledger;
             ledger.opened.fetch_add(1, Ordering::AcqRel);
             client.hold(ledger.id);
-            let ticket = Self { client: Arc::clone(client), is_tunnel: false, route };
+            let ticket = Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route };
             // A cut that came between the pointer and the hold has not seen us: leave, and take what is active now.
             if !ticket.route.ledger.is_cut.load(Ordering::SeqCst) {
                 return Some(ticket);
@@ -239,12 +244,19 @@ impl Ticket {
         }
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
     pub(super) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether it counts as ended: said just before the last byte is written, because whoever has that byte may look at the
+    /// books at once; taken back when the byte could not be written yet.
+    pub(super) fn set_finished(&mut self, is_finished: bool) {
+        match (self.is_finished, is_finished) {
+            (false, true) => drop(self.route.ledger.ended.fetch_add(1, Ordering::AcqRel)),
+            (true, false) => drop(self.route.ledger.ended.fetch_sub(1, Ordering::AcqRel)),
+            (true, true) | (false, false) => {}
+        }
+        self.is_finished = is_finished;
     }
 
     /// From here on counted as a WebSocket.
@@ -252,14 +264,15 @@ impl Ticket {
         self.is_tunnel = true;
         self.client.set_tunnel(true);
         self.route.ledger.tunnels.fetch_add(1, Ordering::AcqRel);
+        self.route.ledger.book.tunnel_opened();
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.client.hold(0);
+        self.set_finished(true);
         let ledger = &self.route.ledger;
-        ledger.ended.fetch_add(1, Ordering::AcqRel);
         if self.is_tunnel {
             self.client.set_tunnel(false);
             ledger.tunnels.fetch_sub(1, Ordering::AcqRel);

@@ -10,9 +10,11 @@ use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
-use super::pool::Pool;
+use super::machine::TrafficCounts;
+use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
 
@@ -44,6 +46,9 @@ pub(crate) struct Shared {
     leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
+    books: Mutex<Books>,
+    /// What no release was chosen for.
+    pub(super) unrouted: Book,
     next_route: AtomicU64,
 }
 
@@ -51,12 +56,13 @@ pub(crate) struct Shared {
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) pool: Arc<Pool>,
+    /// Which of the workers it is, from 0.
+    pub(super) number: usize,
 }
 
 impl Shared {
     pub(super) fn new(options: ProxyOptions) -> Arc<Self> {
-        let pools =
-            (0..options.workers.max(1)).map(|_| Arc::new(Pool::new(options.limits.upstream_idle_max)));
+        let pools = (0..options.workers.max(1)).map(|_| Arc::new(Pool::new()));
         Arc::new(Self {
             limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
@@ -67,6 +73,8 @@ impl Shared {
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
+            books: Mutex::default(),
+            unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
         })
@@ -82,8 +90,10 @@ impl Shared {
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
-        let worker = |pool: &Arc<Pool>| Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool) });
-        self.pools.iter().map(worker).collect()
+        let worker = |(number, pool): (usize, &Arc<Pool>)| {
+            Arc::new(Worker { shared: Arc::clone(self), pool: Arc::clone(pool), number })
+        };
+        self.pools.iter().enumerate().map(worker).collect()
     }
 
     pub(super) fn switch_to(self: &Arc<Self>, traffic: Traffic) -> Option<Draining> {
@@ -91,7 +101,10 @@ impl Shared {
         let mut ledgers = lock(&self.ledgers);
         ledgers.retain(|ledger| ledger.strong_count() > 0);
         let id = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let route = traffic.0.map(|(generation, backends)| Arc::new(Route::new(id, generation, backends)));
+        let route = traffic.0.map(|(generation, backends)| {
+            let book = lock(&self.books).open(generation, self.options.workers);
+            Arc::new(Route::new(id, generation, backends, book))
+        });
         if let Some(route) = &route {
             ledgers.push(Arc::downgrade(&route.ledger));
         }
@@ -112,6 +125,11 @@ impl Shared {
                 Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
             },
         )
+    }
+
+    pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
+        let book = lock(&self.books).find(generation);
+        book.map(|book| book.read())
     }
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::threads::without_signals;
 
-use super::serve::serve_connection;
+use super::relay::{Peer, serve_connection};
 use super::shared::{Phase, Worker};
 use super::{BindError, ProxyOptions};
 
@@ -140,7 +140,7 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
                 accepting.set(accept_forever(listener, worker));
                 let worker = Arc::clone(worker);
                 connections.spawn(async move {
-                    serve_connection(stream, peer, worker, false).await;
+                    serve_connection(stream, Peer::from(peer), worker, false).await;
                     drop(place);
                 });
             }
@@ -180,7 +180,7 @@ fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut J
     let Ok(listener) = listener.into_std() else { return };
     while let Ok((stream, peer)) = listener.accept() {
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            connections.spawn(serve_connection(stream, peer, Arc::clone(worker), true));
+            connections.spawn(serve_connection(stream, Peer::from(peer), Arc::clone(worker), true));
         }
     }
 }

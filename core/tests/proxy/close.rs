@@ -169,13 +169,13 @@ async fn threads_have_our_name_and_block_signals() {
 async fn a_client_that_sends_no_head_is_closed() {
     let head_timeout = Duration::from_millis(100);
     let proxy = DrainingProxy::bind(ProxyOptions {
-        limits: ProxyLimits { head_timeout, ..ProxyLimits::default() },
+        limits: ProxyLimits { head_timeout, idle_timeout: head_timeout, ..ProxyLimits::default() },
         ..options()
     })
     .expect("a free port");
     let mut silent = Peer::connect(proxy.local_addr()).await;
     let mut slow = Peer::connect(proxy.local_addr()).await;
     slow.send("GET / HT").await;
-    silent.gone().await;
-    slow.gone().await;
+    assert_eq!(silent.rest().await.0, "");
+    assert!(slow.rest().await.0.starts_with("HTTP/1.1 408 Request Timeout\r\n"));
 }

@@ -3,12 +3,20 @@
 
 mod drain;
 pub(crate) mod fields;
-mod headers;
+mod histogram;
+mod lists;
+mod retry;
 mod reuse;
+mod traffic;
 mod upgrade;
 pub(crate) mod wire;
 
 pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally};
-pub(crate) use headers::{appended, client_address, host_port, is_hop_by_hop, may_be_named, tokens};
+pub use histogram::Latency;
+pub(crate) use histogram::{BUCKETS, bucket_of};
+pub(crate) use lists::tokens;
+pub(crate) use retry::{Death, Deaths, Sent};
 pub(crate) use reuse::{Idle, Reuse, idle_limit, is_idempotent, may_reuse};
+pub(crate) use traffic::{CLASSES, class_of};
+pub use traffic::{StatusCounts, TrafficCounts};
 pub(crate) use upgrade::{Upgrade, is_switched, upgrade_of};

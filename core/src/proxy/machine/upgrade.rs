@@ -1,6 +1,6 @@
 //! Which requests become tunnels (compat C-101..C-104, RFC 9110 §7.8).
 
-use super::headers::tokens;
+use super::lists::tokens;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -146,7 +146,7 @@ fn is_of_name(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::machine::wire::{Body, BodyPart};
+    use crate::proxy::machine::wire::body::{Body, BodyPart};
 
     fn content(mut bytes: &[u8]) -> Result<(Vec<u8>, usize), BadChunk> {
         let (mut chunks, mut found, all) = (Chunks::START, Vec::new(), bytes.len());

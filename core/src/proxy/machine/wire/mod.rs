@@ -18,15 +18,15 @@ mod request;
 mod response;
 mod target;
 
-pub(crate) use body::{Body, BodyPart};
+pub(crate) use body::Body;
 pub(crate) use chunks::{BadChunk, Chunks, Piece};
 pub(crate) use connection::ConnectionOptions;
 pub(crate) use end::{HeadEnd, empty_lines};
 pub(crate) use known::Known;
 pub(crate) use number::{decimal, length_of};
 pub(crate) use refusal::Refusal;
-pub(crate) use request::{FIELDS_MAX, FieldRoom, Request};
-pub(crate) use response::{BadResponse, Response};
+pub(crate) use request::{FieldRoom, Request};
+pub(crate) use response::Response;
 pub(crate) use target::Target;
 
 /// A field as it came.

@@ -1,0 +1,200 @@
+//! One client connection, from its accept to its end: request after request, and for most of its life nothing.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
+use crate::clock;
+use crate::proxy::clients::Client;
+use crate::proxy::machine::fields::client_address;
+use crate::proxy::shared::Worker;
+
+use super::alarm::Alarm;
+use super::buffer::{Buffer, poll_fill};
+use super::client_stream::ClientStream;
+use super::tunnel::Tunnel;
+
+/// How long a client that connected while the proxy was closing may take to send its only request.
+const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a client whose request was answered before it had all come may go on sending. Without this the rest of its
+/// request would meet a closed socket, and the reset that follows would destroy the answer on its way.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The other side of a client connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// Where the client connected from.
+    pub(crate) address: SocketAddr,
+    /// Whether it came by TLS.
+    pub(crate) is_tls: bool,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, is_tls: false }
+    }
+}
+
+/// A connected client.
+pub(super) struct Connection<S: ClientStream> {
+    pub(super) stream: S,
+    pub(super) client: Arc<Client>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) alarm: Alarm,
+    /// The client's address as the application sees it.
+    pub(super) address: Box<str>,
+    /// Whether the other side is a front of ours.
+    pub(super) is_front: bool,
+    pub(super) is_tls: bool,
+    /// Whether its next request is its last.
+    pub(super) is_last: bool,
+}
+
+/// What comes after a request.
+pub(super) enum Next<S> {
+    /// Another one, which may have begun to come.
+    Request(Option<Buffer>),
+    /// The end.
+    Close,
+    /// The end, but the client is still sending.
+    Linger,
+    /// Bytes both ways.
+    Tunnel(Box<Tunnel>, std::marker::PhantomData<S>),
+}
+
+/// Serves one client until its connection ends. Which release answers is decided for each request anew (compat C-88).
+pub(crate) async fn serve_connection<S: ClientStream>(
+    stream: S,
+    peer: Peer,
+    worker: Arc<Worker>,
+    closing: bool,
+) {
+    let registered = worker.shared.clients.register();
+    let client = &registered.client;
+    let connection = Connection {
+        stream,
+        client: Arc::clone(client),
+        alarm: Alarm::new(),
+        address: client_address(peer.address.ip()).into(),
+        is_front: worker.shared.trusted.load().contains(peer.address.ip()),
+        is_tls: peer.is_tls,
+        is_last: closing,
+        worker,
+    };
+    until_cut(connection.run(), client).await;
+}
+
+/// Ends early when the client's request is to be cut, and counts that.
+async fn until_cut(run: impl Future<Output = ()>, client: &Client) {
+    let mut run = pin!(run);
+    let mut known: Option<Waker> = None;
+    poll_fn(|cx| {
+        if !known.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            client.set_waker(cx.waker());
+            known = Some(cx.waker().clone());
+        }
+        if let Some(ledger) = client.take_cut() {
+            ledger.count_cut(client.is_tunnel());
+            return Poll::Ready(());
+        }
+        run.as_mut().poll(cx)
+    })
+    .await;
+}
+
+impl<S: ClientStream> Connection<S> {
+    async fn run(mut self) {
+        let mut input = None;
+        loop {
+            if !self.request_begins(&mut input).await {
+                return;
+            }
+            // In a box of its own, so that an idle client costs little.
+            match Box::pin(self.exchange(input.take())).await {
+                Next::Request(rest) => input = rest,
+                Next::Close => return,
+                Next::Linger => return self.linger().await,
+                Next::Tunnel(tunnel, _) => return tunnel.run(&mut self.stream, &mut self.alarm).await,
+            }
+        }
+    }
+
+    /// Waits for the first byte of a request; `false` when none will come.
+    async fn request_begins(&mut self, input: &mut Option<Buffer>) -> bool {
+        if input.as_ref().is_some_and(|input| !input.is_empty()) {
+            return true;
+        }
+        let timeout = match self.is_last {
+            true => LAST_HEAD_TIMEOUT,
+            false => self.worker.shared.limits().idle_timeout,
+        };
+        self.alarm.set(Some(clock::now() + timeout));
+        let Self { stream, alarm, client, .. } = self;
+        poll_fn(|cx| match poll_fill(input, cx, stream, 0) {
+            Poll::Ready(read) => Poll::Ready(matches!(read, Ok(1..))),
+            Poll::Pending if client.is_asked_to_close() || alarm.is_due(cx) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Lets the client finish what it is sending.
+    async fn linger(mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+        poll_fn(|cx| self.poll_linger(cx)).await;
+    }
+
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut rest = None;
+            match poll_fill(&mut rest, cx, &mut self.stream, 0) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending if self.alarm.is_due(cx) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Writes all of it; `false` when the client is gone or takes nothing for too long.
+    pub(super) async fn write(&mut self, mut bytes: &[u8]) -> bool {
+        let timeout = self.worker.shared.limits().client_stall_timeout;
+        let mut is_set = false;
+        poll_fn(|cx| {
+            while !bytes.is_empty() {
+                match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+                    Poll::Ready(Ok(written @ 1..)) => {
+                        bytes = &bytes[written..];
+                        is_set = false;
+                    }
+                    Poll::Ready(_) => return Poll::Ready(false),
+                    Poll::Pending => {
+                        if !is_set {
+                            self.alarm.set(Some(clock::now() + timeout));
+                            is_set = true;
+                        }
+                        return if self.alarm.is_due(cx) { Poll::Ready(false) } else { Poll::Pending };
+                    }
+                }
+            }
+            Poll::Ready(true)
+        })
+        .await
+    }
+}
+
+impl<S: ClientStream> Drop for Connection<S> {
+    fn drop(&mut self) {
+        if self.client.is_close_delimited() {
+            self.stream.end_with_reset();
+        }
+    }
+}

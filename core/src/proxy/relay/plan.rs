@@ -1,0 +1,96 @@
+//! What a request's head means for its way, and the head for the application: all that needs the client's bytes at once.
+
+use crate::proxy::machine::fields::{Hop, write_request};
+use crate::proxy::machine::wire::{Body, FieldRoom, Refusal, Request};
+use crate::proxy::machine::{Upgrade, is_idempotent, upgrade_of};
+use crate::proxy::route::{Backend, Ticket};
+
+use super::asked::Asked;
+use super::buffer::Buffer;
+use super::client_stream::ClientStream;
+use super::connection::Connection;
+use super::own_answer::Answered;
+
+/// A request that has been understood.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) asked: Asked,
+    pub(super) body: Body,
+    /// Whether it is HEAD, whose answer has no body.
+    pub(super) to_head: bool,
+    pub(super) is_http_10: bool,
+    /// Whether the client would send another request afterwards.
+    pub(super) persists: bool,
+    /// Whether it may happen twice.
+    pub(super) is_idempotent: bool,
+    /// What its connection is to become.
+    pub(super) upgrade: Option<Box<[u8]>>,
+    /// Whether the client waits for `100 Continue`.
+    pub(super) expects_continue: bool,
+}
+
+impl Plan {
+    pub(super) fn answered(&self, has_come: bool) -> Answered {
+        Answered {
+            to_head: self.to_head,
+            persists: self.persists,
+            has_come,
+            is_upgrade: self.upgrade.is_some(),
+        }
+    }
+}
+
+impl<S: ClientStream> Connection<S> {
+    /// Understands the head at the begin of `input`, binds it to the release that is active now (compat C-88), and writes
+    /// the head for the application into `out`. Without a ticket there is no release, and nothing is written.
+    pub(super) fn plan(
+        &self,
+        head: &[u8],
+        fields_max: usize,
+        out: &mut Buffer,
+    ) -> Result<(Plan, Option<Ticket>), Refusal> {
+        let mut room = FieldRoom::new();
+        let request = Request::parse(head, fields_max, &mut room)?;
+        let upgrade = self.upgrade(&request);
+        let (_, path) = request.target.origin_form(request.method);
+        let mut plan = Plan {
+            asked: Asked::new(request.method, path.len()),
+            body: request.body,
+            to_head: request.method == "HEAD",
+            is_http_10: request.is_http_10,
+            persists: request.persists() && !self.is_last,
+            is_idempotent: is_idempotent(request.method),
+            upgrade: upgrade.map(Into::into),
+            expects_continue: request.expects_continue && !request.body.is_over(),
+        };
+        let ticket = Ticket::take(&self.worker.shared.active, &self.client);
+        let Some(ticket) = ticket else { return Ok((plan, None)) };
+        let own_host = match request.host {
+            Some(_) => String::new(),
+            None => ticket.route().backends().first().map(Backend::authority).unwrap_or_default(),
+        };
+        let hop = Hop {
+            address: &self.address,
+            is_front: self.is_front,
+            is_tls: self.is_tls,
+            own_host: &own_host,
+            request_id: &request_id(),
+        };
+        write_request(out.bytes(), &request, hop, upgrade);
+        let target = out.filled()[request.method.len() + 1..].iter().position(|byte| *byte == b' ');
+        plan.asked = Asked::new(request.method, target.unwrap_or(0));
+        Ok((plan, Some(ticket)))
+    }
+
+    fn upgrade<'b>(&self, request: &Request<'_, 'b>) -> Option<&'b [u8]> {
+        let protocol = request.upgrade.filter(|_| request.connection.upgrade && !request.is_http_10)?;
+        let allowed = &self.worker.shared.options.upgrades;
+        let asked = upgrade_of(request.method, [&b"upgrade"[..]], [protocol], allowed);
+        (asked == Upgrade::WebSocket && request.body.is_over()).then_some(protocol)
+    }
+}
+
+/// 128 bits of chance in hexadecimal digits.
+fn request_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}

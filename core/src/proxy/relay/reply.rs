@@ -1,0 +1,311 @@
+//! The way of an answer to the client.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::proxy::machine::fields::{Rewrite, write_response};
+use crate::proxy::machine::wire::{Body, FieldRoom, Piece, Response};
+use crate::proxy::machine::{idle_limit, is_switched};
+use crate::spec::ProxyLimits;
+
+use super::alarm::Alarm;
+use super::buffer::{Buffer, poll_fill};
+use super::client_stream::ClientStream;
+use super::flight::{Expired, Flight, end_of};
+use super::plan::Plan;
+use super::upstream::Upstream;
+
+/// An answer whose head has been read.
+pub(super) struct Reply {
+    /// What goes to the client first: the head when it is not the application's own, or content that was framed anew.
+    front: Option<Buffer>,
+    /// So many bytes of `answer` go to the client as they are.
+    ready: usize,
+    /// What is still to come of the body.
+    body: Body,
+    framing: Framing,
+    /// Whether the application ended its connection, and the answer with it.
+    has_ended: bool,
+    /// Whether the client's connection ends with this answer.
+    pub(super) closes: bool,
+    /// Whether the client takes the end of its connection for the end of the answer.
+    pub(super) is_close_delimited: bool,
+    /// Whether the application's connection can carry another request, by its own word.
+    pub(super) persists: bool,
+    /// How long it may be idle then.
+    pub(super) idle_limit: Duration,
+}
+
+/// How the client's framing differs from the application's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// Not at all.
+    Same,
+    /// Chunks are made of what goes on until the end of the connection.
+    AddChunks,
+    /// The content of chunks (compat C-100).
+    RemoveChunks,
+}
+
+/// How an answer begins.
+pub(super) enum Begun {
+    Reply(Reply),
+    /// An upgrade was agreed to; this goes to the client first.
+    Tunnel(Buffer),
+}
+
+/// How an answer ended.
+#[derive(Debug)]
+pub(super) enum ReplyEnd {
+    Whole,
+    /// The application ended it early, with these words of compat C-92.
+    BrokeOff(String),
+    ClientGone,
+}
+
+impl Reply {
+    /// Understands the head at the begin of `answer`. `closes`: the client's connection is to end anyway.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the observer of errors.
+    pub(super) fn begin(
+        plan: &Plan,
+        closes: bool,
+        flight: &mut Flight,
+        head: usize,
+        limits: &ProxyLimits,
+    ) -> Result<Begun, String> {
+        let answer = flight.answer.as_mut().ok_or("no answer")?;
+        let mut room = FieldRoom::new();
+        let bytes = &answer.filled()[..head];
+        let response = Response::parse(bytes, plan.to_head, limits.head_fields_max, &mut room)
+            .map_err(|bad| format!("Parse Error: {}", bad.0))?;
+        if response.status == 101 {
+            return tunnel(plan, &response).map(|front| {
+                answer.consume(head);
+                Begun::Tunnel(front)
+            });
+        }
+        let framing = match response.body {
+            Body::UntilClose if !plan.is_http_10 => Framing::AddChunks,
+            Body::Chunked(_) if plan.is_http_10 => Framing::RemoveChunks,
+            _ => Framing::Same,
+        };
+        // Compat C-101: an application that does not agree to an upgrade ends the connection.
+        let closes = closes || !plan.persists || plan.upgrade.is_some();
+        let rewrite = Rewrite {
+            close: closes,
+            add_chunks: framing == Framing::AddChunks,
+            remove_chunks: framing == Framing::RemoveChunks,
+        };
+        let mut reply = Self {
+            front: None,
+            ready: 0,
+            body: response.body,
+            framing,
+            has_ended: false,
+            closes,
+            is_close_delimited: plan.is_http_10 && !matches!(response.body, Body::Length(_)),
+            persists: response.persists,
+            idle_limit: idle_limit(limits.upstream_idle_timeout, response.keep_alive),
+        };
+        if rewrite.is_verbatim(&response) {
+            reply.ready = head;
+        } else {
+            let mut front = Buffer::new();
+            write_response(front.bytes(), &response, rewrite, None);
+            reply.front = Some(front);
+            answer.consume(head);
+        }
+        reply.take(flight).map_err(|()| "Parse Error: malformed chunks".to_owned())?;
+        Ok(Begun::Reply(reply))
+    }
+
+    /// What goes to the client when the head is that of an interim answer; `None` when it is not one.
+    pub(super) fn interim(
+        plan: &Plan,
+        flight: &mut Flight,
+        head: usize,
+        limits: &ProxyLimits,
+    ) -> Option<Option<Buffer>> {
+        let answer = flight.answer.as_mut()?;
+        let mut room = FieldRoom::new();
+        let bytes = &answer.filled()[..head];
+        let response = Response::parse(bytes, plan.to_head, limits.head_fields_max, &mut room).ok()?;
+        if !response.is_interim() {
+            return None;
+        }
+        // 100 was ours to say (compat C-99), and HTTP/1.0 knows none of them (RFC 9110 §15.2).
+        let passes = response.status != 100 && !plan.is_http_10;
+        let front = passes.then(|| {
+            let mut front = Buffer::new();
+            write_response(front.bytes(), &response, Rewrite::default(), None);
+            front
+        });
+        answer.consume(head);
+        Some(front)
+    }
+
+    /// Whether all of it has come from the application.
+    pub(super) fn has_come(&self) -> bool {
+        self.body.is_over() || self.has_ended
+    }
+
+    /// Whether more has come than belongs to it.
+    pub(super) fn has_surplus(&self, flight: &Flight) -> bool {
+        flight.answer.as_ref().is_some_and(|answer| answer.filled().len() > self.ready)
+    }
+
+    /// Finds out what of the new bytes belongs to it.
+    fn take(&mut self, flight: &mut Flight) -> Result<(), ()> {
+        let Some(answer) = &mut flight.answer else { return Ok(()) };
+        match self.framing {
+            Framing::Same => {
+                let part = self.body.take(&answer.filled()[self.ready..]).map_err(|_| ())?;
+                self.ready += part.len;
+                self.join(answer);
+            }
+            Framing::AddChunks => {
+                let front = self.front.get_or_insert_with(Buffer::new).bytes();
+                if !answer.is_empty() {
+                    front.extend_from_slice(format!("{:x}\r\n", answer.filled().len()).as_bytes());
+                    front.extend_from_slice(answer.filled());
+                    front.extend_from_slice(b"\r\n");
+                    answer.consume(answer.filled().len());
+                }
+            }
+            Framing::RemoveChunks => {
+                let front = self.front.get_or_insert_with(Buffer::new).bytes();
+                while !answer.is_empty() && !self.body.is_over() {
+                    let piece = self.body.next_piece(answer.filled()).map_err(|_| ())?;
+                    if let Piece::Content(len) = piece {
+                        front.extend_from_slice(&answer.filled()[..len]);
+                    }
+                    answer.consume(piece.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A short body leaves together with its head, in one write.
+    fn join(&mut self, answer: &mut Buffer) {
+        if let Some(front) = &mut self.front
+            && front.has_room_for(self.ready)
+        {
+            front.bytes().extend_from_slice(&answer.filled()[..self.ready]);
+            answer.consume(self.ready);
+            self.ready = 0;
+        }
+    }
+
+    /// Passes on what comes, until the end. `upstream` is gone when all has come.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut impl ClientStream,
+        alarm: &mut Alarm,
+        flight: &mut Flight,
+        upstream: &mut Option<Upstream>,
+    ) -> Poll<ReplyEnd> {
+        let mut broken = flight.poll_client(cx, client);
+        if let (Some(upstream), false) = (&mut *upstream, flight.is_sent()) {
+            broken = broken.and_then(|()| flight.poll_request(cx, client, upstream));
+        }
+        if broken.is_err() {
+            return Poll::Ready(ReplyEnd::ClientGone);
+        }
+        if let Poll::Ready(end) = self.poll_pass(cx, client, flight, upstream) {
+            return Poll::Ready(end);
+        }
+        match flight.poll_times(cx, alarm) {
+            None => Poll::Pending,
+            Some(Expired::Client) => Poll::Ready(ReplyEnd::ClientGone),
+            Some(Expired::Answer) => Poll::Ready(ReplyEnd::BrokeOff("the answer took too long".to_owned())),
+        }
+    }
+
+    fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut impl ClientStream,
+        flight: &mut Flight,
+        upstream: &mut Option<Upstream>,
+    ) -> Poll<ReplyEnd> {
+        loop {
+            flight.ticket.set_finished(self.has_come());
+            match self.poll_write(cx, client, flight) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(ReplyEnd::ClientGone),
+                Poll::Pending => {
+                    flight.ticket.set_finished(false);
+                    flight.times.client_awaited();
+                    return Poll::Pending;
+                }
+            }
+            let Some(from) = upstream.as_mut().filter(|_| !self.has_come()) else {
+                return Poll::Ready(ReplyEnd::Whole);
+            };
+            let left = if let Body::Length(left) = self.body { left } else { 0 };
+            match poll_fill(&mut flight.answer, cx, &mut from.stream, left) {
+                Poll::Ready(Ok(1..)) => flight.times.upstream_moved(),
+                Poll::Ready(Ok(0)) if self.body == Body::UntilClose => self.end_with_connection(),
+                Poll::Ready(result) => return Poll::Ready(ReplyEnd::BrokeOff(end_of(&result))),
+                Poll::Pending => {
+                    flight.times.upstream_awaited(false);
+                    return Poll::Pending;
+                }
+            }
+            if self.take(flight).is_err() {
+                return Poll::Ready(ReplyEnd::BrokeOff("Parse Error: malformed chunks".to_owned()));
+            }
+        }
+    }
+
+    fn end_with_connection(&mut self) {
+        self.has_ended = true;
+        if self.framing == Framing::AddChunks {
+            self.front.get_or_insert_with(Buffer::new).bytes().extend_from_slice(b"0\r\n\r\n");
+        }
+    }
+
+    /// Writes all that is ready.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut impl ClientStream,
+        flight: &mut Flight,
+    ) -> Poll<Result<(), ()>> {
+        loop {
+            let written = if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
+                front.poll_drain(cx, front.filled().len(), client)
+            } else if let (Some(answer), 1..) = (&mut flight.answer, self.ready) {
+                let written = answer.poll_drain(cx, self.ready, client);
+                if let Poll::Ready(Ok(written)) = written {
+                    self.ready -= written;
+                }
+                written
+            } else {
+                self.front = None;
+                return Poll::Ready(Ok(()));
+            };
+            match written {
+                Poll::Ready(Ok(1..)) => flight.client_took(),
+                Poll::Ready(_) => return Poll::Ready(Err(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// The head for a client whose upgrade was agreed to, if it was asked for and is the one that was asked for.
+fn tunnel(plan: &Plan, response: &Response<'_, '_>) -> Result<Buffer, String> {
+    let Some(asked) = &plan.upgrade else { return Err("unexpected 101 Switching Protocols".to_owned()) };
+    let agreed = response.upgrade.filter(|agreed| is_switched(101, [*agreed], [&**asked]));
+    let Some(agreed) = agreed else {
+        return Err(format!("101 without Upgrade: {}", String::from_utf8_lossy(asked)));
+    };
+    let mut front = Buffer::new();
+    write_response(front.bytes(), response, Rewrite::default(), Some(agreed));
+    Ok(front)
+}

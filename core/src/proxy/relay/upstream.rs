@@ -1,0 +1,90 @@
+//! A connection to an application.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+use tokio::io::AsyncWrite;
+use tokio::time::timeout;
+
+use crate::proxy::error::errno_name;
+use crate::proxy::route::Route;
+use crate::proxy::stream::Stream;
+
+/// A connection that can carry a request.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) stream: Stream,
+    /// The route it was dialled for, and which of its backends it leads to.
+    pub(super) route: u64,
+    pub(super) backend: usize,
+    /// How many requests it has carried, the one at hand included.
+    pub(super) served: u32,
+    /// Whether something could not be written: it carries no further request.
+    is_deaf: bool,
+}
+
+impl Upstream {
+    /// Whether the application has closed it or sent something unasked, as far as the runtime has heard. Costs no system
+    /// call unless it has.
+    pub(super) fn has_stirred(&self) -> bool {
+        !matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Whether the application has neither closed it nor sent anything unasked, as far as this machine's kernel knows
+    /// right now: the runtime may not have heard of it yet.
+    pub(super) fn is_quiet(&self) -> bool {
+        let peek = recv(self.stream.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+        peek == Err(Errno::EAGAIN)
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf
+    }
+
+    /// Writes some of `bytes`; how many, or `None` when nothing can be written any more.
+    ///
+    /// An application may answer before it has read all of a request, and close. What we still write then fails, while its
+    /// answer lies in our socket: so a failed write is kept quiet, and the truth is what can be read.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Option<usize>> {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(Ok(written)) => Poll::Ready(Some(written)),
+            Poll::Ready(Err(_)) => {
+                self.is_deaf = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// No connection: nobody was reached.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The words of compat C-91 for the last backend tried.
+    pub(super) message: String,
+}
+
+/// Connects to one of the route's backends, beginning with the one whose turn it is.
+///
+/// # Errors
+/// When none of them takes the connection.
+pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, Refused> {
+    let backends = route.backends();
+    let mut message = "connect ENOENT: the release has no backend".to_owned();
+    for turn in 0..backends.len() {
+        let backend = (first + turn) % backends.len();
+        match timeout(limit, Stream::connect(&backends[backend])).await {
+            Ok(Ok(stream)) => {
+                return Ok(Upstream { stream, route: route.ledger.id, backend, served: 0, is_deaf: false });
+            }
+            Ok(Err(error)) => message = format!("connect {} {}", errno_name(&error), backends[backend]),
+            Err(_) => message = format!("connect ETIMEDOUT {}", backends[backend]),
+        }
+    }
+    Err(Refused { message })
+}
