@@ -177,7 +177,10 @@ fn present(options: &Options) -> Vec<Subject> {
         Subject::ALL.into_iter().filter(wanted).partition(|subject| subject.version().is_some());
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(|subject| subject.name()).collect();
-        report::warn(&format!("left out, not installed: {} (apt-get install nginx haproxy)", names.join(", ")));
+        report::warn(&format!(
+            "left out, not installed: {} (apt-get install nginx haproxy)",
+            names.join(", ")
+        ));
     }
     there
 }

@@ -43,7 +43,11 @@ pub fn measure(subjects: &[Subject], place: Place, idle: usize, tunnels: usize) 
     Ok(found)
 }
 
-async fn each_takes(running: &Running, scenario: &'static Scenario, count: usize) -> (u64, Result<f64, Failure>) {
+async fn each_takes(
+    running: &Running,
+    scenario: &'static Scenario,
+    count: usize,
+) -> (u64, Result<f64, Failure>) {
     // Code and buffers that the first ones need are no cost of the others.
     let first = connect(running, scenario, AT_ONCE).await;
     tokio::time::sleep(REST).await;
@@ -59,7 +63,11 @@ async fn each_takes(running: &Running, scenario: &'static Scenario, count: usize
 }
 
 /// Connections that have asked once.
-async fn connect(running: &Running, scenario: &'static Scenario, count: usize) -> Result<Vec<Client>, Failure> {
+async fn connect(
+    running: &Running,
+    scenario: &'static Scenario,
+    count: usize,
+) -> Result<Vec<Client>, Failure> {
     let mut clients = Vec::with_capacity(count);
     while clients.len() < count {
         let some = (count - clients.len()).min(AT_ONCE);

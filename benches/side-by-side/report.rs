@@ -41,10 +41,15 @@ impl Report {
 
     /// Who was measured, and how.
     pub fn setting(self, subjects: &[Subject], rounds: usize, seconds: f64, is_bare: bool) {
-        let versions = subjects.iter().filter(|subject| !subject.is_tuned()).map(|subject| {
-            format!("{} ({})", subject.name(), subject.version().unwrap_or_default())
-        });
-        let fields = if is_bare { "peers add no forwarded fields" } else { "peers add forwarded fields as rollcore does" };
+        let versions = subjects
+            .iter()
+            .filter(|subject| !subject.is_tuned())
+            .map(|subject| format!("{} ({})", subject.name(), subject.version().unwrap_or_default()));
+        let fields = if is_bare {
+            "peers add no forwarded fields"
+        } else {
+            "peers add forwarded fields as rollcore does"
+        };
         print(&versions.collect::<Vec<_>>().join(", "));
         print(&format!("{rounds} rounds of {seconds} s per turn, interleaved; {fields}"));
     }
@@ -159,7 +164,8 @@ impl Report {
         let names = scenarios.iter().map(|scenario| scenario.name);
         let mut table = self.table(&std::iter::once(title).chain(names).collect::<Vec<_>>());
         for subject in subjects {
-            let cells = scenarios.iter().map(|scenario| right(cell(*subject, scenario.name).unwrap_or_default()));
+            let cells =
+                scenarios.iter().map(|scenario| right(cell(*subject, scenario.name).unwrap_or_default()));
             table.add_row(std::iter::once(Cell::new(subject.name())).chain(cells));
         }
         self.note(&table.to_string());

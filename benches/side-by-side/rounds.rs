@@ -100,10 +100,8 @@ pub fn measure(
     rounds: usize,
     turn: Duration,
 ) -> io::Result<Samples> {
-    let running: Vec<(Subject, Running)> = subjects
-        .iter()
-        .map(|subject| Ok((*subject, subject.start(place)?)))
-        .collect::<io::Result<_>>()?;
+    let running: Vec<(Subject, Running)> =
+        subjects.iter().map(|subject| Ok((*subject, subject.start(place)?))).collect::<io::Result<_>>()?;
     let mut samples = Samples::default();
     for round in 0..rounds {
         for scenario in scenarios {

@@ -51,7 +51,8 @@ macro_rules! get {
 }
 
 const POST: [u8; POST_HEAD.len() + POSTED] = posted();
-const POST_HEAD: &[u8] = b"POST /small HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: side-by-side\r\nAccept: */*\r\n\
+const POST_HEAD: &[u8] =
+    b"POST /small HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: side-by-side\r\nAccept: */*\r\n\
     Content-Type: text/plain\r\nContent-Length: 1024\r\n\r\n";
 
 const fn posted() -> [u8; POST_HEAD.len() + POSTED] {

@@ -257,6 +257,7 @@ pub fn folder() -> io::Result<TempDir> {
 
 /// Whether `path` can be executed by name.
 pub fn is_installed(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|paths| std::env::split_paths(&paths).any(|path| Path::new(&path).join(program).is_file()))
+    std::env::var_os("PATH").is_some_and(|paths| {
+        std::env::split_paths(&paths).any(|path| Path::new(&path).join(program).is_file())
+    })
 }

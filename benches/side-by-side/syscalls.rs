@@ -21,9 +21,32 @@ const WARM_UP: Duration = Duration::from_millis(300);
 const ALL: &str = "raw_syscalls:sys_enter";
 /// Those that a proxy may need for a request; others are in the sum only.
 const CALLS: [&str; 26] = [
-    "accept4", "close", "connect", "epoll_ctl", "epoll_pwait", "epoll_wait", "fcntl", "futex", "getpeername",
-    "getsockname", "getsockopt", "ioctl", "openat", "pread64", "pwrite64", "read", "readv", "recvfrom", "recvmsg",
-    "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "write", "writev",
+    "accept4",
+    "close",
+    "connect",
+    "epoll_ctl",
+    "epoll_pwait",
+    "epoll_wait",
+    "fcntl",
+    "futex",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "ioctl",
+    "openat",
+    "pread64",
+    "pwrite64",
+    "read",
+    "readv",
+    "recvfrom",
+    "recvmsg",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    "socket",
+    "write",
+    "writev",
 ];
 
 /// Calls per request.
@@ -79,7 +102,9 @@ fn per_request(subject: Subject, scenario: &'static str, (counts, answered): Fou
     let all = counts.get(ALL).copied().map_or(f64::NAN, each);
     let mut by_call: Vec<(String, f64)> = counts
         .into_iter()
-        .filter_map(|(event, count)| Some((event.strip_prefix("syscalls:sys_enter_")?.to_owned(), each(count))))
+        .filter_map(|(event, count)| {
+            Some((event.strip_prefix("syscalls:sys_enter_")?.to_owned(), each(count)))
+        })
         .filter(|(_, count)| *count >= 0.005)
         .collect();
     by_call.sort_by(|a, b| b.1.total_cmp(&a.1));

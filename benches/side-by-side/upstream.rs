@@ -22,7 +22,13 @@ struct Answers {
 
 impl Answers {
     fn new() -> Self {
-        Self { small: sized(SMALL), medium: sized(64 * 1024), large: sized(1024 * 1024), chunked: chunked(), upgrade: upgrade() }
+        Self {
+            small: sized(SMALL),
+            medium: sized(64 * 1024),
+            large: sized(1024 * 1024),
+            chunked: chunked(),
+            upgrade: upgrade(),
+        }
     }
 }
 
@@ -48,7 +54,8 @@ fn chunked() -> Vec<u8> {
 }
 
 fn upgrade() -> Vec<u8> {
-    let accept = format!("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {WEBSOCKET_ACCEPT}\r\n");
+    let accept =
+        format!("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {WEBSOCKET_ACCEPT}\r\n");
     head("101 Switching Protocols", &accept)
 }
 

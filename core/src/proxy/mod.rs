@@ -9,6 +9,8 @@
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
+#[cfg(feature = "internals")]
+mod alone;
 mod book;
 mod clients;
 mod draining;
@@ -33,6 +35,8 @@ use crate::id::Generation;
 use crate::report::DrainReport;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+#[cfg(feature = "internals")]
+pub use alone::LoneProxy;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
