@@ -136,12 +136,12 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ProxyOptions, StatusCounts,
-    Traffic, TrafficCounts, UpstreamError,
+    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ParkCounts, ProxyOptions,
+    StatusCounts, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
-    AfterExit, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine, OutputStream,
-    ProcessState, StartReason, StopReport,
+    AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,
+    OutputStream, ProcessState, StartReason, StopReport,
 };
 pub use restart::{InvalidBackoff, RestartDecision, RestartHistory, RestartLimit, RestartPolicy};
 pub use rollout::{Ending, Failure, ReleaseState, RestartSelection, RollbackTo, plan};

@@ -251,6 +251,22 @@ pub struct MemberMemory {
     pub rss_bytes: u64,
 }
 
+/// How the process behind a backend is, as told to a proxy by whoever supervises it.
+///
+/// A proxy that is told so lets requests wait while the process is restarted; see
+/// [`DrainingProxy::backend_is`](crate::DrainingProxy::backend_is).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BackendState {
+    /// It runs. Whether it listens already is for the proxy to find out.
+    Running,
+    /// It still runs, but ends soon, and will be started again.
+    Ending,
+    /// It is gone, and will be started again.
+    Restarting,
+    /// It is gone, and stays down.
+    GivenUp,
+}
+
 /// How a drain went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DrainReport {

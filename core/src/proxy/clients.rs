@@ -16,6 +16,9 @@ pub(crate) struct Client {
     /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
     asked_to_close: AtomicBool,
+    /// Whether there may be an order to cut: every turn of its task looks.
+    has_cut: AtomicBool,
+    was_cut: AtomicBool,
     orders: Mutex<Orders>,
 }
 
@@ -64,8 +67,18 @@ impl Client {
 
     /// The ledger whose requests are to be cut, if this is one of them.
     pub(super) fn take_cut(&self) -> Option<Arc<Ledger>> {
+        if !self.has_cut.load(Ordering::Acquire) || !self.has_cut.swap(false, Ordering::AcqRel) {
+            return None;
+        }
         let ledger = lock(&self.orders).cut.take()?;
-        (self.holds.load(Ordering::SeqCst) == ledger.id).then_some(ledger)
+        let is_cut = self.holds.load(Ordering::SeqCst) == ledger.id;
+        self.was_cut.store(is_cut, Ordering::Relaxed);
+        is_cut.then_some(ledger)
+    }
+
+    /// Whether its last request was cut.
+    pub(super) fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
     }
 
     fn wake(&self) {
@@ -76,6 +89,7 @@ impl Client {
     fn cut_if_it_holds(&self, ledger: &Arc<Ledger>) {
         if self.holds.load(Ordering::SeqCst) == ledger.id {
             lock(&self.orders).cut = Some(Arc::clone(ledger));
+            self.has_cut.store(true, Ordering::Release);
             self.wake();
         }
     }

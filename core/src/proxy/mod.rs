@@ -18,6 +18,7 @@ mod error;
 mod inherit;
 pub(crate) mod machine;
 mod options;
+mod parking;
 mod record;
 mod relay;
 mod route;
@@ -32,7 +33,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::id::Generation;
-use crate::report::DrainReport;
+use crate::report::{BackendState, DrainReport};
 use crate::spec::{ProxyLimits, TrustedFronts};
 
 #[cfg(feature = "internals")]
@@ -40,7 +41,7 @@ pub use alone::LoneProxy;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
-pub use machine::{Latency, StatusCounts, TrafficCounts};
+pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
 pub use options::{ErrorObserver, ProxyOptions};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
@@ -206,6 +207,45 @@ impl DrainingProxy {
     #[must_use]
     pub fn unrouted_traffic(&self) -> TrafficCounts {
         self.shared.unrouted.read()
+    }
+
+    /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application
+    /// should not see, for example. What is under way goes on. A switch changes nothing about it.
+    ///
+    /// Each waits at most [`ProxyLimits::park_timeout`](crate::ProxyLimits), and then is answered with 503; so is one more
+    /// than [`parked_max`](crate::ProxyLimits) or [`parked_bytes_max`](crate::ProxyLimits). A proxy that leaves or closes
+    /// resumes by itself.
+    pub fn pause(&self) {
+        self.shared.gate.pause();
+    }
+
+    /// Sends whoever waits since [`pause`](Self::pause) to the release that is active now, in the order in which they
+    /// came. Without a pause it does nothing.
+    pub fn resume(&self) {
+        self.shared.gate.resume();
+    }
+
+    /// Whether requests wait since a [`pause`](Self::pause).
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.gate.is_paused()
+    }
+
+    /// How many requests wait, and what became of others that did.
+    #[must_use]
+    pub fn parked(&self) -> ParkCounts {
+        self.shared.gate.counts()
+    }
+
+    /// Tells how the process behind a backend is (counted from 0, in the order of [`Traffic::to`]). While none of a
+    /// release runs and one of them is started again, requests wait, at most
+    /// [`ProxyLimits::park_timeout`](crate::ProxyLimits); once it runs, one request after the other is sent until the first
+    /// has a connection, and then all others, in the order in which they came.
+    ///
+    /// Only about the active release, and only if it is [`supervised`](Traffic::supervised); anything else is ignored. After
+    /// a switch every backend counts as running.
+    pub fn backend_is(&self, generation: Generation, backend: usize, state: BackendState) {
+        self.shared.gate.backend_is(generation, backend, state);
     }
 
     /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::id::Generation;
 
@@ -84,20 +84,32 @@ impl fmt::Display for Backend {
 
 /// What a proxy is switched to.
 #[derive(Clone, Debug)]
-pub struct Traffic(pub(super) Option<(Generation, Vec<Backend>)>);
+pub struct Traffic {
+    pub(super) to: Option<(Generation, Vec<Backend>)>,
+    pub(super) is_supervised: bool,
+}
 
 impl Traffic {
     /// Requests go to these backends in turn; one that refuses a connection is passed over. Without any, each request
     /// is answered with 502.
     #[must_use]
     pub fn to<B: Into<Backend>>(generation: Generation, backends: impl IntoIterator<Item = B>) -> Self {
-        Self(Some((generation, backends.into_iter().map(Into::into).collect())))
+        let backends = backends.into_iter().map(Into::into).collect();
+        Self { to: Some((generation, backends)), is_supervised: false }
     }
 
     /// Requests are answered with 503 (compat C-90).
     #[must_use]
     pub fn none() -> Self {
-        Self(None)
+        Self { to: None, is_supervised: false }
+    }
+
+    /// Somebody will tell how the backends are, with [`DrainingProxy::backend_is`](super::DrainingProxy::backend_is):
+    /// a request that reaches none of them waits for that word, and while a process is restarted. Without this it is
+    /// answered with 502 at once.
+    #[must_use]
+    pub fn supervised(self) -> Self {
+        Self { is_supervised: true, ..self }
     }
 }
 
@@ -181,11 +193,19 @@ impl Ledger {
 pub(crate) struct Route {
     pub(super) ledger: Arc<Ledger>,
     backends: Vec<Backend>,
+    /// For each backend, how many connections may be under way to be established.
+    connects: Vec<Semaphore>,
     next: AtomicUsize,
 }
 
 impl Route {
-    pub(super) fn new(id: u64, generation: Generation, backends: Vec<Backend>, book: Arc<Book>) -> Self {
+    pub(super) fn new(
+        id: u64,
+        generation: Generation,
+        backends: Vec<Backend>,
+        book: Arc<Book>,
+        connects_max: usize,
+    ) -> Self {
         let ledger = Arc::new(Ledger {
             id,
             generation,
@@ -198,7 +218,18 @@ impl Route {
             is_cut: AtomicBool::new(false),
             gone: watch::Sender::new(false),
         });
-        Self { ledger, backends, next: AtomicUsize::new(0) }
+        let connects_max = connects_max.clamp(1, Semaphore::MAX_PERMITS);
+        let connects = backends.iter().map(|_| Semaphore::new(connects_max)).collect();
+        Self { ledger, backends, connects, next: AtomicUsize::new(0) }
+    }
+
+    /// A place among the connections that are being made to a backend, in the order of asking; it is given up when the
+    /// connection is made. `None` when there is no such backend.
+    ///
+    /// # Cancel safety
+    /// The place in the order is lost.
+    pub(super) async fn place_to_connect(&self, backend: usize) -> Option<SemaphorePermit<'_>> {
+        self.connects.get(backend)?.acquire().await.ok()
     }
 
     pub(super) fn backends(&self) -> &[Backend] {

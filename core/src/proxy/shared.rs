@@ -13,7 +13,8 @@ use crate::spec::{ProxyLimits, TrustedFronts};
 use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
-use super::machine::TrafficCounts;
+use super::machine::{Target, TrafficCounts};
+use super::parking::Gate;
 use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
 use super::{ProxyOptions, UpstreamError};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     limits: ArcSwap<ProxyLimits>,
     pub(super) active: ArcSwapOption<Route>,
     pub(super) trusted: ArcSwap<TrustedFronts>,
+    pub(super) gate: Gate,
     pub(super) clients: Arc<Clients>,
     pub(super) places: Arc<Semaphore>,
     pub(super) phase: watch::Sender<Phase>,
@@ -67,6 +69,7 @@ impl Shared {
             limits: ArcSwap::from_pointee(options.limits.clone()),
             active: ArcSwapOption::empty(),
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
+            gate: Gate::new(&options.limits),
             clients: Arc::default(),
             places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             phase: watch::Sender::new(Phase::Serving),
@@ -86,6 +89,7 @@ impl Shared {
     }
 
     pub(super) fn set_limits(&self, limits: ProxyLimits) {
+        self.gate.set_limits(&limits);
         self.limits.store(Arc::new(limits));
     }
 
@@ -101,9 +105,16 @@ impl Shared {
         let mut ledgers = lock(&self.ledgers);
         ledgers.retain(|ledger| ledger.strong_count() > 0);
         let id = self.next_route.fetch_add(1, Ordering::Relaxed);
-        let route = traffic.0.map(|(generation, backends)| {
+        let connects_max = self.limits().upstream_connects_max;
+        let target = traffic.to.as_ref().map(|(generation, backends)| Target {
+            route: id,
+            generation: *generation,
+            backends: backends.len(),
+            is_supervised: traffic.is_supervised,
+        });
+        let route = traffic.to.map(|(generation, backends)| {
             let book = lock(&self.books).open(generation, self.options.workers);
-            Arc::new(Route::new(id, generation, backends, book))
+            Arc::new(Route::new(id, generation, backends, book, connects_max))
         });
         if let Some(route) = &route {
             ledgers.push(Arc::downgrade(&route.ledger));
@@ -113,6 +124,7 @@ impl Shared {
         for pool in &self.pools {
             pool.switch_to(id);
         }
+        self.gate.switched(target);
         old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
     }
 
@@ -142,6 +154,12 @@ impl Shared {
         if matches!(phase, Phase::Leaving { .. }) {
             self.leaving.store(true, Ordering::Release);
         }
+        match phase {
+            Phase::Serving => {}
+            // Whoever could resume traffic goes with the socket.
+            Phase::Leaving { .. } => self.gate.resume(),
+            Phase::Closing | Phase::Ending => self.gate.end(),
+        }
         self.phase.send_if_modified(|now| {
             let forward = (*now == Phase::Serving || phase == Phase::Ending) && *now != phase;
             if forward {
@@ -155,7 +173,7 @@ impl Shared {
         self.leaving.load(Ordering::Acquire)
     }
 
-    pub(super) fn tell(&self, generation: Generation, message: String) {
-        self.options.errors.tell(&UpstreamError { generation, message, head_sent: false });
+    pub(super) fn tell(&self, generation: Generation, message: String, head_sent: bool) {
+        self.options.errors.tell(&UpstreamError { generation, message, head_sent });
     }
 }

@@ -40,6 +40,10 @@ pub struct ProxyLimits {
     pub half_close_timeout: Duration,
     /// How long a connection to the application may take; then the answer is 502. Default 5 s.
     pub upstream_connect_timeout: Duration,
+    /// How many connections to one backend may be under way to be established at once; more requests wait for their turn,
+    /// at most as long as a connection may take. So a switch or a restart does not overrun the application's queue.
+    /// Default 64; 0 means 1.
+    pub upstream_connects_max: usize,
     /// How long the application may take from the end of the request to the first byte of its answer; then the answer is
     /// 504. Default: no limit (compat C-107).
     pub upstream_first_byte_timeout: Option<Duration>,
@@ -84,6 +88,7 @@ impl Default for ProxyLimits {
             client_stall_timeout: Duration::from_secs(60),
             half_close_timeout: Duration::from_secs(5),
             upstream_connect_timeout: Duration::from_secs(5),
+            upstream_connects_max: 64,
             upstream_first_byte_timeout: None,
             upstream_silence_timeout: None,
             request_timeout: None,

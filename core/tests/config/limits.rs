@@ -20,7 +20,7 @@ fn every_limit_has_a_key() {
         "upstreamConnectTimeoutMs": 10, "upstreamFirstByteTimeoutMs": 11, "upstreamSilenceTimeoutMs": 12,
         "requestTimeoutMs": 13, "upstreamIdleTimeoutMs": 14, "upstreamIdleMax": 15, "tunnelIdleTimeoutMs": 16,
         "tunnelHalfCloseTimeoutMs": 17, "parkTimeoutMs": 18, "parkedMax": 19, "parkedBytesMax": 20,
-        "keptBodyBytesMax": 21
+        "keptBodyBytesMax": 21, "upstreamConnectsMax": 22
     }));
     let ms = Duration::from_millis;
     assert_eq!(read(&config).expect("it is valid").warnings(), []);
@@ -48,6 +48,7 @@ fn every_limit_has_a_key() {
             parked_max: 19,
             parked_bytes_max: 20,
             kept_body_bytes_max: 21,
+            upstream_connects_max: 22,
         }
     );
 }

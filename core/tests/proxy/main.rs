@@ -4,6 +4,7 @@ mod close;
 mod headers;
 mod http;
 mod leave;
+mod parking;
 mod pool;
 mod streams;
 mod support;

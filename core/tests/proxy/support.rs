@@ -146,7 +146,16 @@ impl App {
         F: Future<Output = ()> + Send + 'static,
         H: Fn(Peer) -> F + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), handle).await
+    }
+
+    /// At an address where another one was.
+    pub(crate) async fn start_at<F, H>(address: SocketAddr, handle: H) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+        H: Fn(Peer) -> F + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&connections);
@@ -169,7 +178,11 @@ impl App {
 
     /// Answers every request without a body with `text`.
     pub(crate) async fn saying(text: &'static str) -> Self {
-        Self::start(move |mut peer| async move {
+        Self::saying_at(SocketAddr::from(([127, 0, 0, 1], 0)), text).await
+    }
+
+    pub(crate) async fn saying_at(address: SocketAddr, text: &'static str) -> Self {
+        Self::start_at(address, move |mut peer| async move {
             while !peer.head().await.is_empty() {
                 peer.send(ok(text)).await;
             }

@@ -28,6 +28,11 @@ pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> ProxyLimits {
         client_stall_timeout: reader.time("clientStallTimeoutMs", default.client_stall_timeout),
         half_close_timeout: reader.time_or_none("halfCloseTimeoutMs", default.half_close_timeout),
         upstream_connect_timeout: reader.time("upstreamConnectTimeoutMs", default.upstream_connect_timeout),
+        upstream_connects_max: reader.count(
+            "upstreamConnectsMax",
+            (1, usize::MAX),
+            default.upstream_connects_max,
+        ),
         upstream_first_byte_timeout: reader.time_if_any("upstreamFirstByteTimeoutMs"),
         upstream_silence_timeout: reader.time_if_any("upstreamSilenceTimeoutMs"),
         request_timeout: reader.time_if_any("requestTimeoutMs"),

@@ -1,39 +1,74 @@
-//! What was asked, for those who count and write it down.
+//! What was asked, for those who count and write it down: the head that went to the application says it all.
 
-use super::buffer::Buffer;
+use crate::proxy::record::Said;
 
-/// The request line, as long as somebody may want it.
-#[derive(Debug)]
-pub(super) enum Asked {
-    /// At the begin of the head that goes to the application.
-    InHead { method: usize, target: usize },
-    /// By itself: the head is gone, the answer goes on for long.
-    Kept { line: Box<str>, method: usize },
-}
+/// A head, or as much of it as somebody may want.
+#[derive(Debug, Default)]
+pub(super) struct Asked(Box<[u8]>);
 
 impl Asked {
-    /// Of a head that was just written: `METHOD target HTTP/1.1`.
-    pub(super) fn new(method: &str, target: usize) -> Self {
-        Self::InHead { method: method.len(), target }
+    /// The request line of `head`; all of it for somebody who wants more.
+    pub(super) fn of(head: &[u8], keeps_lines: bool) -> Self {
+        let end = memchr::memchr(b'\r', head).filter(|_| !keeps_lines).unwrap_or(head.len());
+        Self(head[..end].into())
     }
 
-    /// Makes it independent of the head.
-    pub(super) fn keep(&mut self, head: &Buffer) {
-        if let Self::InHead { method, target } = *self {
-            let line = head.filled().get(..method + 1 + target).unwrap_or_default();
-            *self = Self::Kept { line: String::from_utf8_lossy(line).into_owned().into(), method };
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The method, and the target with its query.
+    pub(super) fn line(&self) -> (&[u8], &[u8]) {
+        words(&self.0)
+    }
+
+    /// Completes what was said.
+    pub(super) fn complete<'a>(&'a self, said: &mut Said<'a>) {
+        let mut lines = self.0.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+        (said.method, said.target) = words(lines.next().unwrap_or_default());
+        for line in lines {
+            let Some(colon) = memchr::memchr(b':', line) else { return };
+            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            if name.eq_ignore_ascii_case(b"host") {
+                said.host = value;
+            } else if name.eq_ignore_ascii_case(b"user-agent") {
+                said.user_agent = value;
+            } else if name.eq_ignore_ascii_case(b"x-request-id") {
+                said.request_id = value;
+            }
         }
     }
+}
 
-    /// Method and target.
-    pub(super) fn words<'a>(&'a self, head: &'a Buffer) -> (&'a str, &'a str) {
-        let (line, method) = match self {
-            Self::InHead { method, target } => {
-                let line = head.filled().get(..method + 1 + target).unwrap_or_default();
-                (std::str::from_utf8(line).unwrap_or_default(), *method)
-            }
-            Self::Kept { line, method } => (&**line, *method),
-        };
-        (line.get(..method).unwrap_or_default(), line.get(method + 1..).unwrap_or_default())
+fn words(line: &[u8]) -> (&[u8], &[u8]) {
+    let mut words = line.split(|byte| *byte == b' ');
+    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] =
+        b"GET /a?b HTTP/1.1\r\nHOST: shop\r\nUser-Agent: curl/8 (x: y)\r\nX-Request-Id: 7\r\n\r\n";
+
+    #[test]
+    fn a_head_says_it_all() {
+        let mut said = Said::by("127.0.0.1:1".parse().expect("an address"));
+        let asked = Asked::of(HEAD, true);
+        asked.complete(&mut said);
+        assert_eq!((said.method, said.target), (&b"GET"[..], &b"/a?b"[..]));
+        assert_eq!(
+            (said.host, said.user_agent, said.request_id),
+            (&b"shop"[..], &b"curl/8 (x: y)"[..], &b"7"[..])
+        );
+    }
+
+    #[test]
+    fn nothing_but_the_line_is_kept_unless_somebody_wants_more() {
+        let asked = Asked::of(HEAD, false);
+        assert_eq!(&*asked.0, b"GET /a?b HTTP/1.1");
+        assert_eq!(asked.line(), (&b"GET"[..], &b"/a?b"[..]));
+        assert_eq!(Asked::default().line(), (&b""[..], &b""[..]));
     }
 }

@@ -49,6 +49,11 @@ impl Buffer {
         Self { bytes, start: 0, full_reads: 0, is_large: false }
     }
 
+    /// No room at all.
+    pub(super) fn none() -> Self {
+        Self { bytes: Vec::new(), start: 0, full_reads: 0, is_large: false }
+    }
+
     fn large() -> Option<Self> {
         let kept = STORE.with_borrow_mut(|store| {
             if store.large_used >= LARGE_USED_MAX {

@@ -46,6 +46,7 @@ pub(super) struct Connection<S: ClientStream> {
     pub(super) client: Arc<Client>,
     pub(super) worker: Arc<Worker>,
     pub(super) alarm: Alarm,
+    pub(super) peer: SocketAddr,
     /// The client's address as the application sees it.
     pub(super) address: Box<str>,
     /// Whether the other side is a front of ours.
@@ -80,6 +81,7 @@ pub(crate) async fn serve_connection<S: ClientStream>(
         stream,
         client: Arc::clone(client),
         alarm: Alarm::new(),
+        peer: peer.address,
         address: client_address(peer.address.ip()).into(),
         is_front: worker.shared.trusted.load().contains(peer.address.ip()),
         is_tls: peer.is_tls,

@@ -2,27 +2,34 @@
 
 use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use crate::clock;
-use crate::proxy::UpstreamError;
 use crate::proxy::machine::wire::{HeadEnd, Refusal, empty_lines};
-use crate::proxy::machine::{Death, Deaths};
-use crate::proxy::route::Ticket;
+use crate::proxy::machine::{Death, Deaths, Unserved};
+use crate::proxy::parking::Stay;
+use crate::proxy::record::Ending;
+use crate::proxy::shared::Worker;
 use crate::spec::ProxyLimits;
 use crate::time::Instant;
 
+use super::account::Account;
+use super::asked::Asked;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
-use super::flight::{Expired, Flight, HalfClosed, Met, Times};
+use super::flight::{Expired, Flight, Met};
 use super::plan::Plan;
 use super::reply::{Begun, Reply, ReplyEnd};
 use super::tunnel::Tunnel;
-use super::upstream::{Refused, Upstream, dial};
+use super::upstream::{Unreached, Upstream, dial};
 
 /// How many interim answers (RFC 9110 §15.2) one request may have; one more is a failure.
 const INTERIM_MAX: u32 = 64;
+/// What a request is answered with that waited for paused traffic in vain.
+const PAUSED: &str = "Traffic is paused\n";
 
 /// How the head of a request has come, or not.
 enum Head {
@@ -35,35 +42,59 @@ enum Head {
 enum Way {
     /// Its head is there.
     Answer(Upstream, Reply),
-    /// The application agreed to an upgrade; what is in the reply's front goes first.
+    /// The application agreed to an upgrade; this goes to the client first.
     Tunnel(Upstream, Buffer),
-    /// There is none, with this status; who is to be told why.
-    None { status: u16, message: Option<String> },
+    /// There is none: the status, a text, and what to tell of the application.
+    None { status: u16, text: Option<&'static str>, message: Option<String> },
     /// There is nobody to answer.
     ClientGone,
     /// The request turned out bad on the way.
     Refused(Refusal),
 }
 
+impl Way {
+    fn failed(message: String) -> Self {
+        Self::None { status: 502, text: None, message: Some(message) }
+    }
+
+    fn unserved(unserved: Unserved) -> Self {
+        match unserved.status() {
+            503 => Self::None { status: 503, text: Some(PAUSED), message: None },
+            _ => Self::failed(unserved.to_string()),
+        }
+    }
+
+    const NO_RELEASE: Self = Self::None { status: 503, text: None, message: None };
+}
+
 impl<S: ClientStream> Connection<S> {
     /// Answers one request, of which at least a byte is there.
     pub(super) async fn exchange(&mut self, input: Option<Buffer>) -> Next<S> {
-        let began = clock::now();
-        let limits = (**self.worker.shared.limits()).clone();
+        let worker = Arc::clone(&self.worker);
+        let mut account = Account::new(&worker, &self.client, self.peer);
+        let limits = worker.shared.limits().clone();
         let mut input = input.unwrap_or_else(Buffer::new);
-        let head = match self.read_head(&mut input, &limits, began).await {
+        let head = match self.read_head(&mut input, &limits, account.began).await {
             Head::Whole(head) => head,
-            Head::Refused(refusal) => return self.refuse(refusal).await,
-            Head::Gone => return Next::Close,
+            Head::Refused(refusal) => return self.refuse(refusal, account).await,
+            Head::Gone => {
+                account.forget();
+                return Next::Close;
+            }
         };
         let mut out = Buffer::new();
         let planned = self.plan(&input.filled()[..head], limits.head_fields_max, &mut out);
         input.consume(head);
-        let (plan, ticket) = match planned {
-            Ok(planned) => planned,
-            Err(refusal) => return self.refuse(refusal).await,
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(refusal) => return self.refuse(refusal, account).await,
         };
-        self.answer(plan, ticket, input, out, &limits, began).await
+        account.is_http_10 = plan.is_http_10;
+        if worker.keeps_lines() {
+            account.asked = Asked::of(out.filled(), true);
+        }
+        let flight = Flight::new(account, input, out, plan.body, &limits);
+        self.answer(plan, flight, &worker, &limits).await
     }
 
     async fn read_head(&mut self, input: &mut Buffer, limits: &ProxyLimits, began: Instant) -> Head {
@@ -105,52 +136,33 @@ impl<S: ClientStream> Connection<S> {
     async fn answer(
         &mut self,
         mut plan: Plan,
-        ticket: Option<Ticket>,
-        input: Buffer,
-        out: Buffer,
+        mut flight: Flight,
+        worker: &Worker,
         limits: &ProxyLimits,
-        began: Instant,
     ) -> Next<S> {
-        let Some(ticket) = ticket else {
-            let has_come = plan.body.is_over();
-            return self.answer_here(503, plan.answered(has_come), Some(input)).await;
-        };
-        let kept_max = out.filled().len() + limits.kept_body_bytes_max;
-        let mut flight = Flight {
-            ticket,
-            times: Times::new(limits, began),
-            input: Some(input),
-            out,
-            out_sent: 0,
-            body: plan.body,
-            body_ready: 0,
-            kept_max,
-            is_kept: true,
-            body_bytes: 0,
-            body_bytes_max: limits.body_bytes_max,
-            answer: None,
-            half_closed: HalfClosed::No,
-        };
         let way = match limits.body_bytes_max.is_some_and(|max| flight.announces_more_than(max)) {
             true => Way::Refused(Refusal::BODY_TOO_LARGE),
-            false => self.find_answer(&mut plan, &mut flight, limits).await,
+            false => self.find_answer(&mut plan, &mut flight, worker, limits).await,
         };
         match way {
             Way::Answer(upstream, reply) => self.relay(flight, upstream, reply, limits).await,
             Way::Tunnel(upstream, front) => {
-                flight.ticket.become_tunnel();
-                let tunnel = Tunnel::new(upstream, front, flight, limits);
-                Next::Tunnel(Box::new(tunnel), PhantomData)
-            }
-            Way::None { status, message } => {
-                if let Some(message) = message {
-                    self.worker.shared.tell(flight.ticket.route().ledger.generation, message);
+                if flight.account.asked.is_empty() {
+                    flight.account.asked = Asked::of(flight.out.filled(), false);
                 }
-                let (has_come, rest) = (flight.has_come(), flight.input);
-                self.answer_here(status, plan.answered(has_come), rest).await
+                flight.account.answers(101);
+                flight.account.become_tunnel();
+                Next::Tunnel(Box::new(Tunnel::new(upstream, front, flight, limits)), PhantomData)
+            }
+            Way::None { status, text, message } => {
+                if let Some(message) = message {
+                    flight.account.tell(message, false);
+                }
+                let answered = plan.answered(flight.has_come());
+                self.answer_here(status, text, answered, flight).await
             }
             Way::ClientGone => Next::Close,
-            Way::Refused(refusal) => self.refuse(refusal).await,
+            Way::Refused(refusal) => self.refuse(refusal, flight.account).await,
         }
     }
 
@@ -161,13 +173,30 @@ impl<S: ClientStream> Connection<S> {
 
     /// Sends the request until the head of its answer is there: on a kept connection if there is one, else on a new one,
     /// and again where that is safe.
-    async fn find_answer(&mut self, plan: &mut Plan, flight: &mut Flight, limits: &ProxyLimits) -> Way {
+    async fn find_answer(
+        &mut self,
+        plan: &mut Plan,
+        flight: &mut Flight,
+        worker: &Worker,
+        limits: &ProxyLimits,
+    ) -> Way {
+        let gate = &worker.shared.gate;
+        let mut stay = gate.stay(flight.bytes_held());
+        if !gate.is_open()
+            && let Err(way) = self.wait(flight, stay.enter()).await
+        {
+            return way;
+        }
         let mut deaths = Deaths::default();
+        let mut may_be_kept = plan.upgrade.is_none();
         loop {
-            let repeatable = plan.is_idempotent && flight.has_come();
-            let mut upstream = match self.reach(plan, &flight.ticket, repeatable, limits).await {
+            if !flight.account.take_ticket() {
+                return Way::NO_RELEASE;
+            }
+            let mut upstream = match self.reach(plan, flight, may_be_kept, &mut stay, limits).await {
                 Ok(upstream) => upstream,
-                Err(Refused { message }) => return Way::None { status: 502, message: Some(message) },
+                Err(None) => continue,
+                Err(Some(way)) => return way,
             };
             let was_fresh = upstream.served == 0;
             upstream.served += 1;
@@ -175,48 +204,100 @@ impl<S: ClientStream> Connection<S> {
                 Met::Head(head) => match Reply::begin(plan, self.is_to_close(), flight, head, limits) {
                     Ok(Begun::Reply(reply)) => return Way::Answer(upstream, reply),
                     Ok(Begun::Tunnel(front)) => return Way::Tunnel(upstream, front),
-                    Err(message) => return Way::None { status: 502, message: Some(message) },
+                    Err(message) => return Way::failed(message),
                 },
                 Met::Died { answered, message } => (answered, message),
-                Met::Unreadable(why) => {
-                    return Way::None { status: 502, message: Some(format!("Parse Error: {why}")) };
-                }
+                Met::Unreadable(why) => return Way::failed(format!("Parse Error: {why}")),
                 Met::ClientGone | Met::Expired(Expired::Client) => return Way::ClientGone,
                 Met::Refused(refusal) => return Way::Refused(refusal),
                 Met::Expired(Expired::Answer) => {
-                    return Way::None { status: 504, message: Some("the answer took too long".to_owned()) };
+                    let message = Some("the answer took too long".to_owned());
+                    return Way::None { status: 504, text: None, message };
                 }
             };
+            flight.account.resets += 1;
             let death = Death { sent: flight.sent(), answered, is_idempotent: plan.is_idempotent, was_fresh };
             if !deaths.may_retry(death) {
-                return Way::None { status: 502, message: Some(message) };
+                return Way::failed(message);
             }
             flight.begin_again();
-            // The release may have changed meanwhile, and the old one is what died.
-            match Ticket::take(&self.worker.shared.active, &self.client) {
-                Some(new) => flight.ticket = new,
-                None => return Way::None { status: 503, message: None },
+            may_be_kept = false;
+            if was_fresh {
+                flight.account.give_up_ticket();
+                match self.wait(flight, stay.died(upstream.route)).await {
+                    Ok(()) => {}
+                    Err(Way::ClientGone) => return Way::ClientGone,
+                    Err(_) => return Way::failed(message),
+                }
             }
+            flight.account.retries += 1;
         }
     }
 
+    /// A connection to the release that the ticket is for; `None` when the request has waited, and is to be bound anew.
     async fn reach(
-        &self,
+        &mut self,
         plan: &Plan,
-        ticket: &Ticket,
-        repeatable: bool,
+        flight: &mut Flight,
+        may_be_kept: bool,
+        stay: &mut Stay<'_>,
         limits: &ProxyLimits,
-    ) -> Result<Upstream, Refused> {
-        let route = ticket.route();
-        let backend = route.next_backend();
-        let kept = match plan.upgrade {
-            Some(_) => None,
-            None => self.worker.pool.take(route.ledger.id, backend, repeatable),
-        };
-        match kept {
-            Some(upstream) => Ok(upstream),
-            None => dial(route, backend, limits.upstream_connect_timeout).await,
+    ) -> Result<Upstream, Option<Way>> {
+        let Some(route) = flight.account.route() else { return Err(None) };
+        let (id, backend) = (route.ledger.id, route.next_backend());
+        if may_be_kept {
+            let repeatable = plan.is_idempotent && flight.has_come();
+            if let Some(upstream) = self.worker.pool.take(id, backend, repeatable) {
+                return Ok(upstream);
+            }
         }
+        let dialled = dial(route, backend, limits.upstream_connect_timeout).await;
+        let Unreached { message, is_refused, failures } = match dialled {
+            Ok(upstream) => {
+                stay.connected(id);
+                return Ok(upstream);
+            }
+            Err(unreached) => unreached,
+        };
+        flight.account.connect_failures += failures;
+        if !is_refused {
+            return Err(Some(Way::failed(message)));
+        }
+        flight.account.give_up_ticket();
+        match self.wait(flight, stay.refused(id)).await {
+            Ok(()) => Err(None),
+            Err(Way::ClientGone) => Err(Some(Way::ClientGone)),
+            Err(_) => Err(Some(Way::failed(message))),
+        }
+    }
+
+    /// Waits at the gate, for as long as the client does.
+    async fn wait(
+        &mut self,
+        flight: &mut Flight,
+        verdict: impl Future<Output = Result<(), Unserved>>,
+    ) -> Result<(), Way> {
+        let began = clock::now();
+        let mut verdict = pin!(verdict);
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(verdict) = verdict.as_mut().poll(cx) {
+                return Poll::Ready(verdict.map_err(Way::unserved));
+            }
+            if flight.poll_client(cx, &mut self.stream).is_err() {
+                return Poll::Ready(Err(Way::ClientGone));
+            }
+            match flight.poll_times(cx, &mut self.alarm) {
+                None => Poll::Pending,
+                Some(Expired::Client) => Poll::Ready(Err(Way::ClientGone)),
+                Some(Expired::Answer) => {
+                    Poll::Ready(Err(Way::None { status: 504, text: None, message: None }))
+                }
+            }
+        })
+        .await;
+        let waited = clock::now() - began;
+        flight.account.parked = Some(flight.account.parked.unwrap_or_default() + waited);
+        outcome
     }
 
     /// Sends the request and waits for the head of its answer, passing on what comes before it.
@@ -232,6 +313,9 @@ impl<S: ClientStream> Connection<S> {
             if !self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await {
                 return Met::ClientGone;
             }
+        }
+        if let Err(broken) = flight.take_body() {
+            return broken.into();
         }
         for _ in 0..INTERIM_MAX {
             let mut end = HeadEnd::default();
@@ -266,6 +350,7 @@ impl<S: ClientStream> Connection<S> {
     ) -> Next<S> {
         let mut upstream = Some(upstream);
         self.client.set_close_delimited(reply.is_close_delimited);
+        flight.account.answers(reply.status);
         let pool = &self.worker.pool;
         let end = poll_fn(|cx| {
             let polled = reply.poll(cx, &mut self.stream, &mut self.alarm, &mut flight, &mut upstream);
@@ -281,20 +366,17 @@ impl<S: ClientStream> Connection<S> {
         })
         .await;
         match end {
-            ReplyEnd::Whole => {}
+            ReplyEnd::Whole => flight.account.ending = Ending::Whole,
             ReplyEnd::BrokeOff(message) => {
-                let generation = flight.ticket.route().ledger.generation;
-                let error = UpstreamError { generation, message, head_sent: true };
-                self.worker.shared.options.errors.tell(&error);
+                flight.account.ending = Ending::BrokenOff;
+                flight.account.tell(message, true);
                 return Next::Close;
             }
             ReplyEnd::ClientGone => return Next::Close,
         }
         self.client.set_close_delimited(false);
-        let has_come = flight.has_come();
-        drop(flight.ticket);
-        let is_over = reply.closes || flight.half_closed != HalfClosed::No || self.client.is_asked_to_close();
-        match (is_over, has_come) {
+        let is_over = reply.closes || flight.is_half_closed() || self.client.is_asked_to_close();
+        match (is_over, flight.has_come()) {
             (_, false) => Next::Linger,
             (true, true) => Next::Close,
             (false, true) => Next::Request(flight.input),

@@ -12,19 +12,19 @@ use crate::clock;
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Sent;
 use crate::proxy::machine::wire::{Body, HeadEnd, Refusal};
-use crate::proxy::route::Ticket;
 use crate::spec::ProxyLimits;
 use crate::time::Instant;
 
+use super::account::Account;
 use super::alarm::Alarm;
+use super::asked::Asked;
 use super::buffer::{Buffer, poll_fill};
 use super::client_stream::ClientStream;
 use super::upstream::Upstream;
 
 /// A request, and what has come of it.
 pub(super) struct Flight {
-    /// Its hold on the release.
-    pub(super) ticket: Ticket,
+    pub(super) account: Account,
     pub(super) times: Times,
     /// What the client has sent and is not on its way yet; after the body, the begin of its next request.
     pub(super) input: Option<Buffer>,
@@ -39,7 +39,6 @@ pub(super) struct Flight {
     pub(super) kept_max: usize,
     /// Whether `out` holds all that was sent.
     pub(super) is_kept: bool,
-    pub(super) body_bytes: u64,
     pub(super) body_bytes_max: Option<u64>,
     /// What the application has sent and is not on its way yet.
     pub(super) answer: Option<Buffer>,
@@ -160,6 +159,35 @@ pub(super) enum Broken {
 }
 
 impl Flight {
+    /// A request whose head is in `out`, and whose body begins in `input`.
+    pub(super) fn new(
+        account: Account,
+        input: Buffer,
+        out: Buffer,
+        body: Body,
+        limits: &ProxyLimits,
+    ) -> Self {
+        Self {
+            times: Times::new(limits, account.began),
+            account,
+            input: Some(input),
+            kept_max: out.filled().len() + limits.kept_body_bytes_max,
+            out,
+            out_sent: 0,
+            body,
+            body_ready: 0,
+            is_kept: true,
+            body_bytes_max: limits.body_bytes_max,
+            answer: None,
+            half_closed: HalfClosed::No,
+        }
+    }
+
+    /// Whether the client has closed its sending side.
+    pub(super) fn is_half_closed(&self) -> bool {
+        self.half_closed != HalfClosed::No
+    }
+
     /// Whether all of the request has come and is sent.
     pub(super) fn is_sent(&self) -> bool {
         self.body.is_over() && self.body_ready == 0 && self.out_sent == self.out.filled().len()
@@ -172,7 +200,7 @@ impl Flight {
 
     /// Whether the client has begun to send the body.
     pub(super) fn has_begun_to_come(&self) -> bool {
-        self.body_bytes > 0 || self.input.as_ref().is_some_and(|input| !input.is_empty())
+        self.account.bytes_in > 0 || self.input.as_ref().is_some_and(|input| !input.is_empty())
     }
 
     /// Whether the body is known to be larger than this before it has come.
@@ -183,6 +211,23 @@ impl Flight {
     /// Whether the connection can carry another request after this one.
     pub(super) fn leaves_reusable(&self, upstream: &Upstream) -> bool {
         self.is_sent() && !upstream.is_deaf()
+    }
+
+    /// Lets go of the head and of what was kept of the body, once nothing of it is needed any more: the answer may go on for
+    /// long.
+    pub(super) fn forget_request(&mut self) {
+        if self.is_sent() && !self.out.is_empty() {
+            if self.account.asked.is_empty() {
+                self.account.asked = Asked::of(self.out.filled(), false);
+            }
+            self.out = Buffer::none();
+            self.out_sent = 0;
+        }
+    }
+
+    /// How much memory it takes while it waits.
+    pub(super) fn bytes_held(&self) -> usize {
+        self.out.filled().len() + self.input.as_ref().map_or(0, |input| input.filled().len())
     }
 
     /// To be sent again, on another connection.
@@ -255,8 +300,8 @@ impl Flight {
         }
         let part =
             self.body.take(input.filled()).map_err(|_| Broken::Refused(Refusal::bad("malformed chunks")))?;
-        self.body_bytes += part.len as u64;
-        if self.body_bytes_max.is_some_and(|max| self.body_bytes > max) {
+        self.account.bytes_in += part.content as u64;
+        if self.body_bytes_max.is_some_and(|max| self.account.bytes_in > max) {
             return Err(Broken::Refused(Refusal::BODY_TOO_LARGE));
         }
         if self.is_kept && self.out.filled().len() + part.len <= self.kept_max {

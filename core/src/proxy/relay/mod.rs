@@ -9,6 +9,7 @@
 //!
 //! One task per client drives both sides; what it decides is in `machine/`. Whoever waits holds no buffer.
 
+mod account;
 mod alarm;
 mod asked;
 mod buffer;

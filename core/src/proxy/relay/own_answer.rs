@@ -2,10 +2,13 @@
 
 use crate::proxy::machine::fields::write_answer;
 use crate::proxy::machine::wire::Refusal;
+use crate::proxy::record::Ending;
 
+use super::account::Account;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
+use super::flight::Flight;
 
 /// Compat C-103.
 const NO_RELEASE_FOR_AN_UPGRADE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
@@ -23,9 +26,9 @@ pub(super) struct Answered {
 
 impl<S: ClientStream> Connection<S> {
     /// Answers a request that cannot be understood; its connection ends.
-    pub(super) async fn refuse(&mut self, refusal: Refusal) -> Next<S> {
+    pub(super) async fn refuse(&mut self, refusal: Refusal, mut account: Account) -> Next<S> {
         tracing::debug!(status = refusal.status, why = refusal.why, "request refused");
-        self.say(refusal.status, true, false).await;
+        self.say(refusal.status, None, true, false, &mut account).await;
         Next::Linger
     }
 
@@ -33,17 +36,21 @@ impl<S: ClientStream> Connection<S> {
     pub(super) async fn answer_here(
         &mut self,
         status: u16,
+        text: Option<&str>,
         answered: Answered,
-        rest: Option<Buffer>,
+        flight: Flight,
     ) -> Next<S> {
+        let (mut account, rest) = (flight.account, flight.input);
         if answered.is_upgrade {
             if status == 503 {
+                account.answers(status);
+                account.ending = Ending::Whole;
                 self.write(NO_RELEASE_FOR_AN_UPGRADE).await;
             }
             return Next::Close;
         }
         let close = !answered.persists || !answered.has_come;
-        if !self.say(status, close, answered.to_head).await {
+        if !self.say(status, text, close, answered.to_head, &mut account).await {
             return Next::Close;
         }
         match (close, answered.has_come) {
@@ -53,9 +60,22 @@ impl<S: ClientStream> Connection<S> {
         }
     }
 
-    async fn say(&mut self, status: u16, close: bool, to_head: bool) -> bool {
+    async fn say(
+        &mut self,
+        status: u16,
+        text: Option<&str>,
+        close: bool,
+        to_head: bool,
+        account: &mut Account,
+    ) -> bool {
         let mut out = Buffer::new();
-        write_answer(out.bytes(), status, close, to_head);
-        self.write(out.filled()).await
+        write_answer(out.bytes(), status, text, close, to_head);
+        account.answers(status);
+        account.set_finished(true);
+        let is_written = self.write(out.filled()).await;
+        if is_written {
+            account.ending = Ending::Whole;
+        }
+        is_written
     }
 }

@@ -3,9 +3,8 @@
 use crate::proxy::machine::fields::{Hop, write_request};
 use crate::proxy::machine::wire::{Body, FieldRoom, Refusal, Request};
 use crate::proxy::machine::{Upgrade, is_idempotent, upgrade_of};
-use crate::proxy::route::{Backend, Ticket};
+use crate::proxy::route::Backend;
 
-use super::asked::Asked;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::Connection;
@@ -14,7 +13,6 @@ use super::own_answer::Answered;
 /// A request that has been understood.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) asked: Asked,
     pub(super) body: Body,
     /// Whether it is HEAD, whose answer has no body.
     pub(super) to_head: bool,
@@ -41,20 +39,12 @@ impl Plan {
 }
 
 impl<S: ClientStream> Connection<S> {
-    /// Understands the head at the begin of `input`, binds it to the release that is active now (compat C-88), and writes
-    /// the head for the application into `out`. Without a ticket there is no release, and nothing is written.
-    pub(super) fn plan(
-        &self,
-        head: &[u8],
-        fields_max: usize,
-        out: &mut Buffer,
-    ) -> Result<(Plan, Option<Ticket>), Refusal> {
+    /// Understands a head, and writes the one for the application into `out`.
+    pub(super) fn plan(&self, head: &[u8], fields_max: usize, out: &mut Buffer) -> Result<Plan, Refusal> {
         let mut room = FieldRoom::new();
         let request = Request::parse(head, fields_max, &mut room)?;
         let upgrade = self.upgrade(&request);
-        let (_, path) = request.target.origin_form(request.method);
-        let mut plan = Plan {
-            asked: Asked::new(request.method, path.len()),
+        let plan = Plan {
             body: request.body,
             to_head: request.method == "HEAD",
             is_http_10: request.is_http_10,
@@ -63,12 +53,7 @@ impl<S: ClientStream> Connection<S> {
             upgrade: upgrade.map(Into::into),
             expects_continue: request.expects_continue && !request.body.is_over(),
         };
-        let ticket = Ticket::take(&self.worker.shared.active, &self.client);
-        let Some(ticket) = ticket else { return Ok((plan, None)) };
-        let own_host = match request.host {
-            Some(_) => String::new(),
-            None => ticket.route().backends().first().map(Backend::authority).unwrap_or_default(),
-        };
+        let own_host = if request.host.is_none() { self.own_host() } else { String::new() };
         let hop = Hop {
             address: &self.address,
             is_front: self.is_front,
@@ -77,9 +62,14 @@ impl<S: ClientStream> Connection<S> {
             request_id: &request_id(),
         };
         write_request(out.bytes(), &request, hop, upgrade);
-        let target = out.filled()[request.method.len() + 1..].iter().position(|byte| *byte == b' ');
-        plan.asked = Asked::new(request.method, target.unwrap_or(0));
-        Ok((plan, Some(ticket)))
+        Ok(plan)
+    }
+
+    /// For an HTTP/1.0 client that names none.
+    fn own_host(&self) -> String {
+        let active = self.worker.shared.active.load();
+        let first = active.as_ref().and_then(|route| route.backends().first());
+        first.map(Backend::authority).unwrap_or_default()
     }
 
     fn upgrade<'b>(&self, request: &Request<'_, 'b>) -> Option<&'b [u8]> {

@@ -32,6 +32,7 @@ pub(super) struct Reply {
     pub(super) is_close_delimited: bool,
     /// Whether the application's connection can carry another request, by its own word.
     pub(super) persists: bool,
+    pub(super) status: u16,
     /// How long it may be idle then.
     pub(super) idle_limit: Duration,
 }
@@ -107,6 +108,7 @@ impl Reply {
             closes,
             is_close_delimited: plan.is_http_10 && !matches!(response.body, Body::Length(_)),
             persists: response.persists,
+            status: response.status,
             idle_limit: idle_limit(limits.upstream_idle_timeout, response.keep_alive),
         };
         if rewrite.is_verbatim(&response) {
@@ -163,10 +165,12 @@ impl Reply {
             Framing::Same => {
                 let part = self.body.take(&answer.filled()[self.ready..]).map_err(|_| ())?;
                 self.ready += part.len;
+                flight.account.bytes_out += part.content as u64;
                 self.join(answer);
             }
             Framing::AddChunks => {
                 let front = self.front.get_or_insert_with(Buffer::new).bytes();
+                flight.account.bytes_out += answer.filled().len() as u64;
                 if !answer.is_empty() {
                     front.extend_from_slice(format!("{:x}\r\n", answer.filled().len()).as_bytes());
                     front.extend_from_slice(answer.filled());
@@ -179,6 +183,7 @@ impl Reply {
                 while !answer.is_empty() && !self.body.is_over() {
                     let piece = self.body.next_piece(answer.filled()).map_err(|_| ())?;
                     if let Piece::Content(len) = piece {
+                        flight.account.bytes_out += len as u64;
                         front.extend_from_slice(&answer.filled()[..len]);
                     }
                     answer.consume(piece.len());
@@ -233,12 +238,13 @@ impl Reply {
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
         loop {
-            flight.ticket.set_finished(self.has_come());
+            flight.account.set_finished(self.has_come());
             match self.poll_write(cx, client, flight) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(ReplyEnd::ClientGone),
                 Poll::Pending => {
-                    flight.ticket.set_finished(false);
+                    flight.account.set_finished(false);
+                    flight.forget_request();
                     flight.times.client_awaited();
                     return Poll::Pending;
                 }
@@ -252,6 +258,7 @@ impl Reply {
                 Poll::Ready(Ok(0)) if self.body == Body::UntilClose => self.end_with_connection(),
                 Poll::Ready(result) => return Poll::Ready(ReplyEnd::BrokeOff(end_of(&result))),
                 Poll::Pending => {
+                    flight.forget_request();
                     flight.times.upstream_awaited(false);
                     return Poll::Pending;
                 }

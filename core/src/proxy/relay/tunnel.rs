@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock;
-use crate::proxy::route::Ticket;
+use crate::proxy::record::Ending;
 use crate::spec::ProxyLimits;
 
+use super::account::Account;
 use super::alarm::Alarm;
 use super::buffer::{Buffer, poll_fill};
 use super::flight::Flight;
@@ -25,7 +26,7 @@ pub(super) struct Tunnel {
     idle_timeout: Option<Duration>,
     half_close_timeout: Duration,
     /// Counted as a WebSocket until this is dropped.
-    _ticket: Ticket,
+    account: Account,
 }
 
 /// One direction.
@@ -49,7 +50,7 @@ impl Tunnel {
             down: Lane { buffer: Some(front), ..Lane::default() },
             idle_timeout: limits.tunnel_idle_timeout,
             half_close_timeout: limits.tunnel_half_close_timeout,
-            _ticket: flight.ticket,
+            account: flight.account,
         }
     }
 
@@ -68,6 +69,7 @@ impl Tunnel {
             if failed(&up) || failed(&down) || (up.is_ready() && down.is_ready()) {
                 return Poll::Ready(());
             }
+            (self.account.bytes_in, self.account.bytes_out) = (self.up.bytes, self.down.bytes);
             let timeout = match up.is_ready() || down.is_ready() {
                 true => Some(self.half_close_timeout),
                 false => self.idle_timeout,
@@ -79,6 +81,7 @@ impl Tunnel {
             if alarm.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        self.account.ending = Ending::Whole;
     }
 
     /// Changes with whatever happens.

@@ -64,27 +64,53 @@ impl Upstream {
 
 /// No connection: nobody was reached.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct Unreached {
     /// The words of compat C-91 for the last backend tried.
     pub(super) message: String,
+    /// Whether nobody listens there, as when a process has ended.
+    pub(super) is_refused: bool,
+    /// How many backends were tried.
+    pub(super) failures: u32,
 }
 
-/// Connects to one of the route's backends, beginning with the one whose turn it is.
+/// Whether the error says that nobody listens (connect(2)), and not that we have no descriptors left, for example.
+fn is_refusal(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
+}
+
+/// Connects to one of the route's backends, beginning with the one whose turn it is. Of each backend only so many
+/// connections are made at once: after a switch everybody wants one.
 ///
 /// # Errors
 /// When none of them takes the connection.
-pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, Refused> {
+///
+/// # Cancel safety
+/// Dropping the future gives up the attempt.
+pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, Unreached> {
     let backends = route.backends();
-    let mut message = "connect ENOENT: the release has no backend".to_owned();
+    let message = "connect ENOENT: the release has no backend".to_owned();
+    let mut unreached = Unreached { message, is_refused: false, failures: 0 };
     for turn in 0..backends.len() {
         let backend = (first + turn) % backends.len();
-        match timeout(limit, Stream::connect(&backends[backend])).await {
+        let connected = async {
+            let _place = route.place_to_connect(backend).await;
+            Stream::connect(&backends[backend]).await
+        };
+        unreached.failures += 1;
+        match timeout(limit, connected).await {
             Ok(Ok(stream)) => {
                 return Ok(Upstream { stream, route: route.ledger.id, backend, served: 0, is_deaf: false });
             }
-            Ok(Err(error)) => message = format!("connect {} {}", errno_name(&error), backends[backend]),
-            Err(_) => message = format!("connect ETIMEDOUT {}", backends[backend]),
+            Ok(Err(error)) => {
+                unreached.message = format!("connect {} {}", errno_name(&error), backends[backend]);
+                unreached.is_refused = is_refusal(&error);
+            }
+            Err(_) => {
+                unreached.message = format!("connect ETIMEDOUT {}", backends[backend]);
+                unreached.is_refused = false;
+            }
         }
     }
-    Err(Refused { message })
+    Err(unreached)
 }

@@ -2,9 +2,10 @@
 
 use crate::proxy::machine::wire::decimal;
 
-/// Writes a whole answer: a status, and a line of text that says the same.
-pub(crate) fn write_answer(out: &mut Vec<u8>, status: u16, close: bool, to_head: bool) {
-    let (reason, text) = words(status);
+/// Writes a whole answer: a status, and a line of text that says the same unless there is more to say.
+pub(crate) fn write_answer(out: &mut Vec<u8>, status: u16, text: Option<&str>, close: bool, to_head: bool) {
+    let (reason, usual) = words(status);
+    let text = text.unwrap_or(usual);
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(decimal(status.into()).as_bytes());
     out.push(b' ');
@@ -41,7 +42,7 @@ mod tests {
     fn answers_are_whole() {
         let written = |close, to_head| {
             let mut out = Vec::new();
-            write_answer(&mut out, 503, close, to_head);
+            write_answer(&mut out, 503, None, close, to_head);
             String::from_utf8(out).expect("text")
         };
         let head = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 18\r\n";

@@ -18,6 +18,8 @@ pub(crate) enum Body {
 pub(crate) struct BodyPart {
     /// How many of them belong to the body.
     pub(crate) len: usize,
+    /// How many of those are content and not framing.
+    pub(crate) content: usize,
     /// Whether the body ends with them.
     pub(crate) ends: bool,
 }
@@ -44,16 +46,20 @@ impl Body {
             Self::Length(left) => {
                 let len = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= len as u64;
-                Ok(BodyPart { len, ends: *left == 0 })
+                Ok(BodyPart { len, content: len, ends: *left == 0 })
             }
             Self::Chunked(chunks) => {
-                let mut len = 0;
+                let (mut len, mut content) = (0, 0);
                 while len < bytes.len() && !chunks.is_over() {
-                    len += chunks.next(&bytes[len..])?.len();
+                    let piece = chunks.next(&bytes[len..])?;
+                    len += piece.len();
+                    if let Piece::Content(bytes) = piece {
+                        content += bytes;
+                    }
                 }
-                Ok(BodyPart { len, ends: chunks.is_over() })
+                Ok(BodyPart { len, content, ends: chunks.is_over() })
             }
-            Self::UntilClose => Ok(BodyPart { len: bytes.len(), ends: false }),
+            Self::UntilClose => Ok(BodyPart { len: bytes.len(), content: bytes.len(), ends: false }),
         }
     }
 

@@ -236,8 +236,8 @@ mod tests {
     #[test]
     fn a_length_is_counted_down() {
         let mut body = Body::Length(5);
-        assert_eq!(body.take(b"abc"), Ok(BodyPart { len: 3, ends: false }));
-        assert_eq!(body.take(b"defg"), Ok(BodyPart { len: 2, ends: true }));
+        assert_eq!(body.take(b"abc"), Ok(BodyPart { len: 3, content: 3, ends: false }));
+        assert_eq!(body.take(b"defg"), Ok(BodyPart { len: 2, content: 2, ends: true }));
         assert!(body.is_over() && Body::NONE.is_over() && !Body::UntilClose.is_over());
     }
 }

@@ -1,0 +1,149 @@
+//! What is counted of one request. It is handed in when the request ends, however it ends: also when its task is dropped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock;
+use crate::proxy::clients::Client;
+use crate::proxy::record::{Ending, Record, Said};
+use crate::proxy::route::{Ledger, Route, Ticket};
+use crate::proxy::shared::Worker;
+use crate::time::Instant;
+
+use super::asked::Asked;
+
+/// One request: its hold on a release, and what came of it so far.
+pub(super) struct Account {
+    worker: Arc<Worker>,
+    client: Arc<Client>,
+    peer: SocketAddr,
+    /// Whether there was a request at all.
+    is_open: bool,
+    pub(super) began: Instant,
+    ticket: Option<Ticket>,
+    /// Who is to blame when the ticket was given up.
+    ledger: Option<Arc<Ledger>>,
+    pub(super) asked: Asked,
+    pub(super) answered: Option<Instant>,
+    pub(super) status: Option<u16>,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) connect_failures: u32,
+    pub(super) resets: u32,
+    pub(super) retries: u32,
+    pub(super) parked: Option<Duration>,
+    pub(super) ending: Ending,
+    pub(super) is_http_10: bool,
+    is_tunnel: bool,
+}
+
+impl Account {
+    /// Of a request of which the first byte has come.
+    pub(super) fn new(worker: &Arc<Worker>, client: &Arc<Client>, peer: SocketAddr) -> Self {
+        Self {
+            worker: Arc::clone(worker),
+            client: Arc::clone(client),
+            peer,
+            is_open: true,
+            began: clock::now(),
+            ticket: None,
+            ledger: None,
+            asked: Asked::default(),
+            answered: None,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            connect_failures: 0,
+            resets: 0,
+            retries: 0,
+            parked: None,
+            ending: Ending::ClientGone,
+            is_http_10: false,
+            is_tunnel: false,
+        }
+    }
+
+    /// Binds the request to the release that is active now (compat C-88); `false` when there is none.
+    pub(super) fn take_ticket(&mut self) -> bool {
+        self.ticket = Ticket::take(&self.worker.shared.active, &self.client);
+        self.ticket.is_some()
+    }
+
+    /// Lets go of the release, which is not to wait for it.
+    pub(super) fn give_up_ticket(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.ledger = Some(Arc::clone(&ticket.route().ledger));
+        }
+    }
+
+    /// Where the request goes.
+    pub(super) fn route(&self) -> Option<&Route> {
+        self.ticket.as_ref().map(Ticket::route)
+    }
+
+    fn ledger(&self) -> Option<&Ledger> {
+        self.route().map(|route| &*route.ledger).or(self.ledger.as_deref())
+    }
+
+    /// Tells the observer that the application has failed it.
+    pub(super) fn tell(&self, message: String, head_sent: bool) {
+        if let Some(ledger) = self.ledger() {
+            self.worker.shared.tell(ledger.generation, message, head_sent);
+        }
+    }
+
+    /// Whether its last byte is about to be written.
+    pub(super) fn set_finished(&mut self, is_finished: bool) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.set_finished(is_finished);
+        }
+    }
+
+    /// The head of its answer goes to the client.
+    pub(super) fn answers(&mut self, status: u16) {
+        self.status = Some(status);
+        self.answered = Some(clock::now());
+    }
+
+    pub(super) fn become_tunnel(&mut self) {
+        self.is_tunnel = true;
+        if let Some(ticket) = &mut self.ticket {
+            ticket.become_tunnel();
+        }
+    }
+
+    /// There was no request: the client went away in the middle of its head.
+    pub(super) fn forget(mut self) {
+        self.is_open = false;
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        let mut said = Said::by(self.peer);
+        if self.is_http_10 {
+            said.protocol = "HTTP/1.0";
+        }
+        self.asked.complete(&mut said);
+        let record = Record {
+            ledger: self.ledger(),
+            answered: self.answered,
+            ended: clock::now(),
+            status: self.status,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            connect_failures: self.connect_failures,
+            resets: self.resets,
+            retries: self.retries,
+            parked: self.parked,
+            ending: if self.client.was_cut() { Ending::Cut } else { self.ending },
+            is_tunnel: self.is_tunnel,
+            ..Record::new(self.began, said)
+        };
+        self.worker.finished(&record);
+    }
+}
