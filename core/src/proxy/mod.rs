@@ -11,6 +11,8 @@
 
 mod accept;
 mod access;
+#[cfg(feature = "internals")]
+mod alone;
 mod book;
 mod clients;
 mod door;
@@ -43,6 +45,8 @@ use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 pub use accept::Admissions;
 use access::AccessLog;
 pub use access::AccessLogCounts;
+#[cfg(feature = "internals")]
+pub use alone::LoneProxy;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
