@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 
 use support::*;
@@ -51,6 +51,7 @@ async fn app() -> App {
 
 async fn big(stream: &mut TcpStream) -> std::io::Result<()> {
     static BODY: [u8; BIG] = [b'x'; BIG];
+    socket2::SockRef::from(&*stream).set_send_buffer_size(SOCKET_BUFFER_BYTES as usize)?;
     stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {BIG}\r\n\r\n").as_bytes()).await?;
     stream.write_all(&BODY).await
 }
@@ -68,10 +69,16 @@ fn proxy(app: &App, limits: ProxyLimits) -> DrainingProxy {
     proxy
 }
 
+/// The less the system keeps for a connection, the sooner it is the proxy that has to; and a thousand times much is more
+/// than the system has.
+const SOCKET_BUFFER_BYTES: u32 = 16 * 1024;
+
 async fn crowd(address: SocketAddr) -> Vec<TcpStream> {
     let mut crowd = Vec::with_capacity(HOSTILE);
     for _ in 0..HOSTILE {
-        crowd.push(within(TcpStream::connect(address)).await.expect("it listens"));
+        let socket = TcpSocket::new_v4().expect("there are descriptors");
+        socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES).expect("it is a socket");
+        crowd.push(within(socket.connect(address)).await.expect("it listens"));
     }
     crowd
 }
@@ -151,8 +158,6 @@ async fn a_thousand_who_never_read() {
     let before = resident();
     let mut deaf = crowd(proxy.local_addr()).await;
     for client in &mut deaf {
-        // The less the system keeps for it, the sooner it is the proxy that has to.
-        socket2::SockRef::from(&*client).set_recv_buffer_size(4096).expect("it is a socket");
         client.write_all(b"GET /big HTTP/1.1\r\nHost: shop.test\r\n\r\n").await.expect("it is open");
     }
     others_are_served(&proxy).await;

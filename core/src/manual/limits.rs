@@ -71,6 +71,26 @@
 //! the library leaves the limit to its host. What it came to is in [`DrainingProxy::admissions`](crate::DrainingProxy::admissions)
 //! and in the status (`proxy.connectionsMax`, with `connectionCount` and `connectionsRefused`).
 //!
+//! # HTTPS and HTTP/2
+//!
+//! Of `proxy.tls`, and of [`TlsSpec`](crate::TlsSpec) and [`Http2Limits`](crate::Http2Limits).
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `handshakeTimeoutMs` | 10 s | the connection is closed |
+//! | a PROXY header (`proxy.proxyProtocol`) | 2064 bytes, `head_timeout` | the connection is closed |
+//! | a client that gets in while nobody new is let in | 1 s | its connection is closed |
+//! | looking at the files of certificates | every 5 s | a change is served that much later |
+//! | a file of a certificate or a key | 1 MiB | it is refused |
+//! | `http2.streamsMax` | 100 requests at once on a connection | more are refused, and may be sent again |
+//! | `http2.resetsMax` | 20 requests that are taken back before they were looked at | the connection is closed |
+//! | requests that we reset for mistakes of the client | 1024 | the connection is closed |
+//! | `http2.streamWindowBytes`, `.connectionWindowBytes` | 256 KiB, 1 MiB of bodies not yet passed on | the client waits |
+//! | an answer that is not yet sent | 64 KiB per request | the application waits |
+//! | `http2.pingIntervalMs`, `.pingTimeoutMs` | 20 s, 20 s | the connection is closed |
+//! | `idle_timeout` without a request | 60 s, up to twice that | GOAWAY |
+//! | fields of an answer over HTTP/2 | 272 | the request is reset |
+//!
 //! # The engine
 //!
 //! | limit | default | then |

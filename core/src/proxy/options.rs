@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::spec::{ProxyLimits, TrustedFronts};
+use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
-use super::UpstreamError;
+use super::{TlsNews, UpstreamError};
 
 /// How a proxy listens and what it puts up with.
 ///
@@ -30,9 +30,20 @@ pub struct ProxyOptions {
     /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks. See
     /// [`DrainingProxy::trust`](super::DrainingProxy::trust).
     pub trusted_fronts: TrustedFronts,
+    /// HTTPS instead of HTTP, with these certificates; `None` means HTTP. Needs the feature `tls`, which is on by default.
+    pub tls: Option<TlsSpec>,
+    /// Whether every connection begins with the PROXY protocol, version 1 or 2, in which a front says who its client is;
+    /// default no. Only fronts that are [trusted](Self::trusted_fronts) can do so: anybody else's connection is closed, as
+    /// is one that begins otherwise, or takes longer than
+    /// [`head_timeout`](crate::ProxyLimits::head_timeout).
+    pub proxy_protocol: bool,
+    /// Who is told what became of certificates that have changed.
+    pub certificates: TlsObserver,
     /// The protocols that a connection may be upgraded to (RFC 9110 §7.8), as `Upgrade` names them; case does not matter.
     /// A request for another one is answered without it. Default `websocket`.
     pub upgrades: Vec<String>,
+    /// A line for each request. Default: none. See [`DrainingProxy::log_to`](super::DrainingProxy::log_to).
+    pub access_log: Option<AccessLogSpec>,
     /// Who is told when an application fails a request (compat C-91).
     pub errors: ErrorObserver,
 }
@@ -48,7 +59,11 @@ impl ProxyOptions {
             serve_on: ServeOn::default(),
             limits: ProxyLimits::default(),
             trusted_fronts: TrustedFronts::default(),
+            tls: None,
+            proxy_protocol: false,
+            certificates: TlsObserver::default(),
             upgrades: vec!["websocket".to_owned()],
+            access_log: None,
             errors: ErrorObserver::default(),
         }
     }
@@ -58,6 +73,14 @@ impl ProxyOptions {
     #[must_use]
     pub fn on_error(mut self, observer: impl Fn(&UpstreamError) + Send + Sync + 'static) -> Self {
         self.errors = ErrorObserver(Some(Arc::new(observer)));
+        self
+    }
+
+    /// Tells `observer` when certificates whose files have changed are served, and when they are not. Called on a thread
+    /// of the proxy that serves nobody.
+    #[must_use]
+    pub fn on_certificates(mut self, observer: impl Fn(&TlsNews) + Send + Sync + 'static) -> Self {
+        self.certificates = TlsObserver(Some(Arc::new(observer)));
         self
     }
 }
@@ -103,5 +126,28 @@ impl ErrorObserver {
 impl fmt::Debug for ErrorObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "ErrorObserver(somebody)" } else { "ErrorObserver(nobody)" })
+    }
+}
+
+/// Who is told what became of certificates; nobody by default. Made by [`ProxyOptions::on_certificates`].
+#[derive(Clone, Default)]
+pub struct TlsObserver(Option<Arc<dyn Fn(&TlsNews) + Send + Sync>>);
+
+impl TlsObserver {
+    #[cfg(feature = "tls")]
+    pub(super) fn tell(&self, news: &TlsNews) {
+        match news {
+            TlsNews::Loaded { names } => tracing::info!(?names, "certificates have changed"),
+            TlsNews::Kept { error } => tracing::warn!(%error, "certificates have changed and are not served"),
+        }
+        if let Some(observer) = &self.0 {
+            observer(news);
+        }
+    }
+}
+
+impl fmt::Debug for TlsObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "TlsObserver(somebody)" } else { "TlsObserver(nobody)" })
     }
 }

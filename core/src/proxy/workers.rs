@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::threads::without_signals;
 
 use super::accept::{Accepted, Acceptor};
-use super::relay::{Peer, serve_connection};
+use super::door::{enter, watch_certificates};
 use super::shared::{Phase, Worker};
 use super::{BindError, ProxyOptions, ServeOn};
 
@@ -125,6 +125,7 @@ impl Work {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "the proxy cannot watch its socket"),
         };
+        tokio::spawn(watch_certificates(Arc::clone(&worker)));
         let mut connections = JoinSet::new();
         serve_until_closing(&listener, &worker, &mut connections).await;
         let handed_over = *worker.shared.phase.borrow() == Phase::Leaving { handover: true };
@@ -175,7 +176,7 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
 fn serve(Accepted { stream, peer, place }: Accepted, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
     let worker = Arc::clone(worker);
     connections.spawn(async move {
-        serve_connection(stream, Peer::from(peer), worker, false).await;
+        enter(stream, peer, worker, false).await;
         drop(place);
     });
 }
@@ -191,7 +192,7 @@ fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut J
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
             let worker = Arc::clone(worker);
             connections.spawn(async move {
-                serve_connection(stream, Peer::from(peer), worker, true).await;
+                enter(stream, peer, worker, true).await;
                 drop(place);
             });
         }
