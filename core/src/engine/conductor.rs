@@ -13,6 +13,7 @@ use crate::rollout::{Action, Answer, Command, Input, World};
 use crate::spec::Application;
 
 use super::Shared;
+use super::certificates;
 use super::journal::{self, Ending};
 use super::lease::Leasing;
 use super::perform::{News, Performer};
@@ -67,6 +68,12 @@ impl Conductor {
             is_abandoned: false,
             farewells: Vec::new(),
         }
+    }
+
+    /// Every process may have so many descriptors.
+    pub(super) fn limit_descriptors(mut self, max: Option<u64>) -> Self {
+        self.performer.limit_descriptors(max);
+        self
     }
 
     pub(super) fn spawn(self) {
@@ -137,7 +144,10 @@ impl Conductor {
         let actions = self.world.handle(input, clock::now());
         let actions = actions.into_iter().map(|action| self.performer.with_output(action));
         let (said, done): (Vec<_>, Vec<_>) = actions.partition(is_said);
-        done.into_iter().for_each(|action| self.performer.perform(action));
+        for action in done {
+            self.name_release(&action);
+            self.performer.perform(action);
+        }
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
         let published = Published::of(&self.world, self.performer.outputs(), self.performer.memory());
@@ -149,13 +159,26 @@ impl Conductor {
         }
     }
 
+    /// The proxy knows generations; its log tells of releases.
+    fn name_release(&self, action: &Action) {
+        if let Action::Switch(Some((generation, ..))) = action
+            && let Some(release) = self.world.releases().find(|release| release.generation == *generation)
+        {
+            self.shared.proxy.name_release(*generation, release.id.as_str());
+        }
+    }
+
     /// The proxy outlives every config; this is what of a new one it takes over.
     fn follow_config(&mut self) {
         let current = self.world.application();
         if !Arc::ptr_eq(&self.application, current) {
+            certificates::follow(&self.shared, &self.application, current);
             self.application = Arc::clone(current);
             self.shared.proxy.trust(current.proxy.trusted_fronts.clone());
             self.shared.proxy.set_limits(current.proxy.limits.clone());
+            if let Err(error) = self.shared.proxy.log_to(current.proxy.access_log.clone()) {
+                tracing::warn!(%error, "the access log stays as it was");
+            }
         }
     }
 

@@ -41,10 +41,14 @@ pub(super) struct Performer {
     outputs: BTreeMap<InstanceKey, Output>,
     memory: BTreeMap<InstanceKey, MemoryUse>,
     probes: HashMap<InstanceKey, AbortHandle>,
+    /// Waits for the end of a pause that has one.
+    pause: Option<AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
     /// By what the next daemon knows our processes.
     mark: Option<String>,
+    /// How many descriptors a process may have.
+    descriptors_max: Option<u64>,
 }
 
 /// How many of its last lines go with the exit of a process.
@@ -71,13 +75,21 @@ impl Performer {
             outputs: BTreeMap::new(),
             memory: BTreeMap::new(),
             probes: HashMap::new(),
+            pause: None,
             left: HashMap::new(),
             mark,
+            descriptors_max: None,
         }
+    }
+
+    /// Every process that is started from now on may have so many descriptors.
+    pub(super) fn limit_descriptors(&mut self, max: Option<u64>) {
+        self.descriptors_max = max;
     }
 
     fn marked(&self, run: &RunSpec) -> RunSpec {
         let mut run = run.clone();
+        run.descriptors_max = self.descriptors_max;
         run.env.extend(self.mark.iter().map(|mark| (MARK_VARIABLE.to_owned(), mark.clone())));
         run
     }
@@ -138,6 +150,9 @@ impl Performer {
             Action::Probe { key, host, address, health } => self.probe(key, &host, address, &health),
             Action::CancelProbe(key) => self.cancel_probe(key),
             Action::Switch(target) => self.switch(target),
+            Action::BackendIs { generation, state } => self.proxy.backend_is(generation, 0, state),
+            Action::PauseTraffic { number, timeout } => self.pause(number, timeout),
+            Action::ResumeTraffic => self.resume(),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::StopAccepting { handover } => self.stop_accepting(handover),
             Action::CloseProxy { budget } => self.close_proxy(budget),
@@ -231,8 +246,10 @@ impl Performer {
 
     fn switch(&mut self, target: Option<(Generation, String, Address)>) {
         let traffic = match target {
-            Some((generation, host, Address::Port(port))) => Traffic::to(generation, [(host, port)]),
-            Some((generation, _, Address::Socket(socket))) => Traffic::to(generation, [socket]),
+            Some((generation, host, Address::Port(port))) => {
+                Traffic::to(generation, [(host, port)]).supervised()
+            }
+            Some((generation, _, Address::Socket(socket))) => Traffic::to(generation, [socket]).supervised(),
             None => Traffic::none(),
         };
         if let Some(draining) = self.proxy.switch_to(traffic) {
@@ -240,6 +257,30 @@ impl Performer {
             self.left.values_mut().for_each(|left| left.retain(|draining| !draining.is_over()));
             self.left.retain(|_, left| !left.is_empty());
             self.left.entry(draining.generation()).or_default().push(draining);
+        }
+    }
+
+    fn pause(&mut self, number: u64, timeout: Option<Duration>) {
+        self.proxy.pause();
+        self.forget_pause();
+        self.pause = timeout.map(|timeout| {
+            let tell = self.tell.clone();
+            let task = tokio::spawn(async move {
+                tokio::time::sleep(timeout).await;
+                let _ = tell.send(News::Input(Input::PauseTimedOut { number }));
+            });
+            task.abort_handle()
+        });
+    }
+
+    fn resume(&mut self) {
+        self.forget_pause();
+        self.proxy.resume();
+    }
+
+    fn forget_pause(&mut self) {
+        if let Some(pause) = self.pause.take() {
+            pause.abort();
         }
     }
 
@@ -290,6 +331,8 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
         open_at_start: one.open_at_start + other.open_at_start,
         requests_cut: one.requests_cut + other.requests_cut,
         tunnels_cut: one.tunnels_cut + other.tunnels_cut,
+        streams_ended: one.streams_ended + other.streams_ended,
+        tunnels_ended: one.tunnels_ended + other.tunnels_ended,
         took: one.took.max(other.took),
     }
 }

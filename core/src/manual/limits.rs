@@ -49,8 +49,8 @@
 //!
 //! | limit | default | then |
 //! | --- | --- | --- |
-//! | `connectionsMax`, clients that are connected | 16 384 | more wait in the socket's queue |
-//! | `connectionsPerPeerMax`, of one address that is no trusted front | no limit | more are closed at once |
+//! | `connectionsMax`, clients that are connected | 16 384, or fewer: see below | more wait in the socket's queue |
+//! | `connectionsPerPeerMax`, of one address (IPv6: of its /64) that is no trusted front | no limit | more are closed at once |
 //! | `headTimeoutMs`, from the first byte of a request's head to its last | 60 s | 408, and the connection is closed |
 //! | `idleTimeoutMs`, between two requests and before the first | 60 s | the connection is closed |
 //! | `headBytesMax`, of a request or an answer; 1 KiB to 1 MiB | 64 KiB | 431; for an answer 502 |
@@ -67,6 +67,8 @@
 //! | `upstreamIdleMax`, per thread | 256 | more are closed |
 //! | `tunnelIdleTimeoutMs`, silent in both directions | no limit | it is closed |
 //! | `tunnelHalfCloseTimeoutMs`, one side has ended and nothing passes | 5 s | it is closed |
+//! | `windDownWindowMs`, before the end of a drain's budget; a quarter of it at most | 10 s | WebSockets get a Close frame, streams of events end, one after the other; 0: what is left is cut |
+//! | `tunnelCloseTimeoutMs`, each step of that for a WebSocket | 2 s | the next step is taken without it |
 //! | `parkTimeoutMs`, a request that waits for a process to come back or for traffic to be resumed | 10 s | 503, or 502 when nobody listens; 0: none waits |
 //! | `parkedMax`, requests that wait so | 1024 | one more is answered at once |
 //! | `parkedBytesMax`, what they take together | 16 MiB | one more is answered at once |
@@ -79,12 +81,41 @@
 //! | `proxy.drainTimeoutMs` | 60 s | what is open to the old release is cut and counted |
 //! | `proxy.workers`, threads that serve; needs a new daemon | 1, at most 1024 | |
 //! | the socket's queue | 4096, or the system's own limit if lower | the system refuses or delays connections |
+//! | accepted in a row | 16 | those who are there have their turn |
+//! | no descriptor to accept with | 1 s, looked again after 5 to 500 ms | who waits is closed, with the descriptor kept for this |
 //! | a process's queue at a Unix socket | its own | another attempt after 1 to 20 ms, within `upstreamConnectTimeoutMs` |
 //! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
 //! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
 //! | cutting | 2 s | the report tells what was cut until then |
+//!
+//! Each client needs two descriptors, one for itself and one for the application, and the control socket, the pipes of
+//! processes and files need some: of `RLIMIT_NOFILE` a quarter, 256 at most, is left to others, and half of the rest is
+//! the most that `connectionsMax` can be. So 1024 descriptors allow 384 clients, and the default needs 33 024. The
+//! daemon raises its own limit as far as the system lets it, and its processes get the limit that it was started with;
+//! the library leaves the limit to its host. What it came to is in [`DrainingProxy::admissions`](crate::DrainingProxy::admissions)
+//! and in the status (`proxy.connectionsMax`, with `connectionCount` and `connectionsRefused`).
+//!
+//! # HTTPS and HTTP/2
+//!
+//! Of `proxy.tls`, and of [`TlsSpec`](crate::TlsSpec) and [`Http2Limits`](crate::Http2Limits).
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `handshakeTimeoutMs` | 10 s | the connection is closed |
+//! | a PROXY header (`proxy.proxyProtocol`) | 2064 bytes, `headTimeoutMs` | the connection is closed |
+//! | a client that gets in while nobody new is let in | 1 s | its connection is closed |
+//! | looking at the files of certificates | every 5 s | a change is served that much later |
+//! | a file of a certificate or a key | 1 MiB | it is refused |
+//! | `http2.streamsMax` | 100 requests at once on a connection | more are refused, and may be sent again |
+//! | `http2.resetsMax` | 20 requests that are taken back before they were looked at | the connection is closed |
+//! | requests that we reset for mistakes of the client | 1024 | the connection is closed |
+//! | `http2.streamWindowBytes`, `.connectionWindowBytes` | 256 KiB, 1 MiB of bodies not yet passed on | the client waits |
+//! | an answer that is not yet sent | 64 KiB per request | the application waits |
+//! | `http2.pingIntervalMs`, `.pingTimeoutMs` | 20 s, 20 s | the connection is closed |
+//! | `idleTimeoutMs` without a request | 60 s, up to twice that | GOAWAY |
+//! | fields of an answer over HTTP/2 | 272 | the request is reset |
 //!
 //! # The engine
 //!
@@ -119,6 +150,7 @@
 //! | `connections_max` | 64 | an idle one makes room, else the next waits |
 //! | `in_flight_max` | 32 commands of one connection | further lines are read later |
 //! | `write_timeout` | 30 s | a client that does not read loses its connection |
+//! | no descriptor to accept with | | one is kept for this; the next client waits until that one leaves |
 //! | [`SOCKET_PATH_BYTES_MAX`](crate::SOCKET_PATH_BYTES_MAX) | 107 bytes | the path is refused |
 //! | [`EVENTS_WAIT_MAX`](crate::EVENTS_WAIT_MAX) | 30 s | a longer wait is cut to it |
 //! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |
@@ -180,7 +212,7 @@
 //!     connections_max, connections_per_peer_max, head_timeout, idle_timeout, head_bytes_max, head_fields_max, body_bytes_max,
 //!     client_stall_timeout, half_close_timeout, upstream_connect_timeout, upstream_connects_max, upstream_first_byte_timeout,
 //!     upstream_silence_timeout, request_timeout, upstream_idle_timeout, upstream_idle_max, tunnel_idle_timeout,
-//!     tunnel_half_close_timeout, park_timeout, parked_max, parked_bytes_max, kept_body_bytes_max,
+//!     tunnel_half_close_timeout, wind_down_window, tunnel_close_timeout, park_timeout, parked_max, parked_bytes_max, kept_body_bytes_max,
 //! } = proxy.limits;
 //! assert_eq!((connections_max, connections_per_peer_max), (16_384, None));
 //! assert_eq!((head_timeout, idle_timeout, head_bytes_max, head_fields_max), (seconds(60), seconds(60), 64 * 1024, 100));
@@ -189,6 +221,7 @@
 //! assert_eq!((upstream_first_byte_timeout, upstream_silence_timeout, request_timeout), (None, None, None));
 //! assert_eq!((upstream_idle_timeout, upstream_idle_max), (seconds(4), 256));
 //! assert_eq!((tunnel_idle_timeout, tunnel_half_close_timeout), (None, seconds(5)));
+//! assert_eq!((wind_down_window, tunnel_close_timeout), (seconds(10), seconds(2)));
 //! assert_eq!((park_timeout, parked_max, parked_bytes_max), (seconds(10), 1024, 16 << 20));
 //! assert_eq!(kept_body_bytes_max, 16 * 1024);
 //!

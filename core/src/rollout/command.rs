@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::RestartNeeded;
 use crate::event::{Event, StartupProcess};
 use crate::id::{Attestation, Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
-use crate::report::{Change, DrainReport, StartReason};
+use crate::report::{BackendState, Change, DrainReport, StartReason};
 use crate::spec::{Address, Application, HealthSpec, ListenAt, ProcessPolicy, RunSpec, StopSpec};
 use crate::step::{Step, Undo};
 
@@ -29,6 +29,13 @@ pub enum Command {
     Stop(Option<ReleaseId>),
     /// Restart instances in place.
     Restart(RestartSelection),
+    /// Let requests wait, until they are resumed or the time is up.
+    Pause {
+        /// How long at most; `None` means until somebody resumes.
+        timeout: Option<Duration>,
+    },
+    /// Send whoever waits since a pause.
+    Resume,
     /// Stop everything.
     Shutdown,
     /// Answer what was asked of the proxy, within the drain budget, then stop everything.
@@ -113,6 +120,11 @@ pub enum Input {
         /// How it went.
         report: DrainReport,
     },
+    /// The time of a pause is up.
+    PauseTimedOut {
+        /// Which pause.
+        number: u64,
+    },
     /// The answer to [`Action::StopAccepting`].
     AcceptingStopped,
     /// The answer to [`Action::CloseProxy`].
@@ -183,6 +195,22 @@ pub enum Action {
     /// From now on new requests go here: a release, its host and its port or socket, or nowhere. Done before the next
     /// action.
     Switch(Option<(Generation, String, Address)>),
+    /// Tell the proxy how the process behind it is. Done before the next action.
+    BackendIs {
+        /// Of which release; traffic points at it.
+        generation: Generation,
+        /// How.
+        state: BackendState,
+    },
+    /// From now on requests wait. After the timeout say [`Input::PauseTimedOut`]; a later pause takes this one's place.
+    PauseTraffic {
+        /// Which pause.
+        number: u64,
+        /// After how long; `None` means never.
+        timeout: Option<Duration>,
+    },
+    /// Requests go again.
+    ResumeTraffic,
     /// Wait until the requests of this release are over, or the budget is spent, then say [`Input::Drained`].
     Drain {
         /// Which release; traffic does not point at it.
@@ -256,6 +284,10 @@ pub enum Answer {
     Stopped(ReleaseId),
     /// These were restarted.
     Restarted(Vec<InstanceId>),
+    /// Requests wait.
+    TrafficPaused,
+    /// Requests go.
+    TrafficResumed,
     /// Everything is stopped.
     ShutDown {
         /// Processes that even SIGKILL did not end.

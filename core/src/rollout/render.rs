@@ -55,6 +55,7 @@ impl Context<'_> {
             readiness: readiness(process),
             output_lines_max: process.output_lines_max,
             memory: process.memory,
+            descriptors_max: None,
             socket: self.socket_of(process.id.as_str()).map(Path::to_owned),
         })
     }

@@ -96,7 +96,11 @@ impl Ledger {
         let op_now = Op {
             wants_lock: !matches!(
                 command,
-                Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. }
+                Command::Shutdown
+                    | Command::DrainThenShutdown
+                    | Command::RetireOwner { .. }
+                    | Command::Pause { .. }
+                    | Command::Resume
             ),
             is_stop: matches!(command, Command::Stop(_)),
             config: match command {

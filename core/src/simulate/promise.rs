@@ -88,9 +88,16 @@ impl Simulation {
             Answer::Restarted(instances) => instances.iter().find_map(|id| self.not_restarted(id)),
             Answer::ShutDown { survivors } => self.not_shut_down(*survivors),
             Answer::Retired => self.not_retired(),
+            Answer::TrafficPaused => self.not_as_said(true),
+            Answer::TrafficResumed => self.not_as_said(false),
             _ => None,
         };
         self.promise_broken(lie);
+    }
+
+    fn not_as_said(&self, is_paused: bool) -> Option<String> {
+        let is_lie = self.traffic.is_paused != is_paused || self.world.is_paused() != is_paused;
+        is_lie.then(|| format!("traffic is said to be paused: {is_paused}, and is not"))
     }
 
     fn not_deployed(&self, active: &ReleaseId) -> Option<String> {

@@ -47,6 +47,10 @@ pub enum What {
     DrainThenShutdown,
     /// Somebody else takes over.
     RetireOwner,
+    /// Somebody pauses traffic, for so many seconds if a number is given.
+    Pause(Option<u8>),
+    /// Somebody resumes traffic.
+    Resume,
     /// Somebody edits the config.
     Edit(Edit),
     /// Every instance of this process ends unasked.
@@ -201,7 +205,7 @@ fn gap(dice: &mut impl FnMut(u32) -> u32) -> Duration {
 }
 
 fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
-    match dice(18) {
+    match dice(19) {
         0..=6 => {
             let release = 1 + u8::try_from(dice(4)).expect("a small number");
             What::Deploy { release, fault: fault(dice) }
@@ -217,6 +221,11 @@ fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
         },
         12 | 13 => What::Crash(process(dice)),
         14 | 15 => What::Edit(Edit::ALL[dice(8) as usize]),
+        18 => match dice(3) {
+            0 => What::Pause(None),
+            1 => What::Pause(Some(u8::try_from(dice(10)).expect("a small number"))),
+            _ => What::Resume,
+        },
         _ => load(dice),
     }
 }
@@ -274,6 +283,9 @@ impl fmt::Display for What {
             Self::Shutdown => f.write_str("somebody shuts down"),
             Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
             Self::RetireOwner => f.write_str("somebody else takes over"),
+            Self::Pause(None) => f.write_str("somebody pauses traffic"),
+            Self::Pause(Some(seconds)) => write!(f, "somebody pauses traffic for {seconds} s"),
+            Self::Resume => f.write_str("somebody resumes traffic"),
             Self::Edit(edit) => write!(f, "somebody edits {edit}"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {

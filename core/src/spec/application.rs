@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{LegacyTakeover, ProcessSpec, ProxyLimits, TlsSpec, TrustedFronts};
+use super::{AccessLogSpec, AdminSpec, LegacyTakeover, ProcessSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
 /// Everything that one engine looks after.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,10 @@ pub struct ProxySpec {
     pub upgrades: Vec<String>,
     /// What the proxy puts up with.
     pub limits: ProxyLimits,
+    /// A line for each request. Default: none.
+    pub access_log: Option<AccessLogSpec>,
+    /// Where the numbers can be read. Default: nowhere.
+    pub admin: Option<AdminSpec>,
 }
 
 /// Where commands come in (compat C-16).
@@ -122,6 +126,8 @@ impl Default for ProxySpec {
             workers: 1,
             upgrades: vec!["websocket".to_owned()],
             limits: ProxyLimits::default(),
+            access_log: None,
+            admin: None,
         }
     }
 }

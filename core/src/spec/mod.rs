@@ -15,6 +15,7 @@ mod run;
 mod socket;
 mod stop;
 mod tls;
+mod traffic;
 
 pub use address::{Address, ListenAt};
 pub use application::{Application, ControlSpec, OwnerName, ProxySpec, Retention, StateSpec};
@@ -30,3 +31,4 @@ pub use socket::{SOCKET_PATH_BYTES_MAX, socket_home};
 pub(crate) use socket::{SocketPathTooLong, is_socket_directory, socket_directory, socket_name};
 pub use stop::{Hooks, KillAfter, StopSpec, StopWith};
 pub use tls::{CertificateFiles, Http2Limits, TlsSpec};
+pub use traffic::{AccessLogSpec, AdminSpec};

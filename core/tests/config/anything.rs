@@ -33,6 +33,7 @@ fn any_key() -> impl Strategy<Value = String> {
                  outputLines replicas restartDelayMs restart memory minUptimeMs from to timeoutMs intervalMs startDelayMs \
                  quietCommand drainCommand stopCommand maxRestarts windowMs backoffFactor maxDelayMs limitBytes \
                  warnBytes checkIntervalMs screens includes name restoreOnStart trustedFronts \
+                 tls certificates certPath keyPath handshakeTimeoutMs http2 streamsMax resetsMax proxyProtocol \
                  socket limits workers upgrades connectionsMax headTimeoutMs headBytesMax requestTimeoutMs parkedMax";
     prop_oneof![
         9 => prop::sample::select(known.split_whitespace().map(str::to_owned).collect::<Vec<_>>()),

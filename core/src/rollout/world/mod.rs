@@ -20,6 +20,7 @@ mod steps;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod undo;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ use retire::Retirement;
 pub use retire_owner::Ending;
 use retire_owner::Leaving;
 use shutdown::Shutdown;
+use traffic::Pause;
 
 /// The state of one application under one engine.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct World {
     operation: Option<Operation>,
     retirements: BTreeMap<Generation, Retirement>,
     leaving: Option<Leaving>,
+    pause: Option<Pause>,
+    pauses: u64,
     shutdown: Option<Shutdown>,
     generations: u64,
     keys: u64,
@@ -84,6 +88,8 @@ impl World {
             operation: None,
             retirements: BTreeMap::new(),
             leaving: None,
+            pause: None,
+            pauses: 0,
             shutdown: None,
             generations: 0,
             keys: 0,
@@ -103,6 +109,7 @@ impl World {
             Input::Told { key, change, tail } => self.told(key, &change, &tail, now),
             Input::ProbeEnded { key, result } => self.probe_ended(key, result),
             Input::Drained { generation, report } => self.drained(generation, report, now),
+            Input::PauseTimedOut { number } => self.pause_timed_out(number),
             Input::AcceptingStopped => self.accepting_stopped(),
             Input::ProxyClosed { report } => self.proxy_closed(report),
         }
@@ -114,6 +121,8 @@ impl World {
         let refusal = match (&self.operation, &command) {
             (_, Command::Shutdown | Command::DrainThenShutdown) => None,
             _ if self.is_shutting_down() => Some(Refusal::ShuttingDown),
+            // Neither touches what an operation does.
+            (_, Command::Pause { .. } | Command::Resume) => None,
             (_, Command::RetireOwner { .. }) | (None, _) => None,
             (Some(operation), _) => Some(Refusal::Busy { holder: self.holder(operation) }),
         };
@@ -123,6 +132,14 @@ impl World {
             (None, Command::Rollback { to, application }) => self.begin_rollback(op, &to, application),
             (None, Command::Stop(release)) => self.begin_stop(op, release.as_ref(), now),
             (None, Command::Restart(selection)) => self.begin_restart(op, &selection),
+            (None, Command::Pause { timeout }) => {
+                self.begin_pause(op, timeout);
+                Ok(())
+            }
+            (None, Command::Resume) => {
+                self.end_pause(op);
+                Ok(())
+            }
             (None, Command::Shutdown) => {
                 self.begin_shutdown(op);
                 Ok(())
@@ -142,10 +159,12 @@ impl World {
     }
 
     fn told(&mut self, key: InstanceKey, change: &Change, tail: &[String], now: Instant) {
+        let before = self.backend_before(key);
         let Some(instance) = self.instances.get_mut(&key) else { return };
         instance.apply(change, now);
         let (id, release) = (instance.id.clone(), instance.release.clone());
         let command = instance.run.command.to_string();
+        self.tell_proxy(before);
         for event in events_of(change, &command) {
             self.record(event.of(id.clone(), release.clone()));
         }

@@ -246,6 +246,7 @@ impl World {
             (generation, release.application.proxy.upstream_host.clone(), address)
         });
         self.actions.push(Action::Switch(target));
+        self.tell_proxy_after_switch();
     }
 
     /// The next start of an instance runs this; returns what it would have run.
