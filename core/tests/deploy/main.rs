@@ -11,4 +11,5 @@ mod reload;
 mod rollback;
 mod services;
 mod shop;
+mod sockets;
 mod traffic;
