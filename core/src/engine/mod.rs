@@ -7,11 +7,13 @@
 mod bootstrap;
 mod budget;
 mod calendar;
+mod certificates;
 mod conductor;
 mod doctor;
 mod error;
 mod events;
 mod journal;
+mod lease;
 mod legacy;
 mod orphan;
 mod perform;

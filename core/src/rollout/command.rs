@@ -8,7 +8,7 @@ use crate::config::RestartNeeded;
 use crate::event::{Event, StartupProcess};
 use crate::id::{Attestation, Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::{BackendState, Change, DrainReport, StartReason};
-use crate::spec::{Application, HealthSpec, PortRange, ProcessPolicy, RunSpec, StopSpec};
+use crate::spec::{Address, Application, HealthSpec, ListenAt, ProcessPolicy, RunSpec, StopSpec};
 use crate::step::{Step, Undo};
 
 use super::Failure;
@@ -95,7 +95,7 @@ pub enum Input {
         /// Whose they are.
         generation: Generation,
         /// All of them, or none.
-        result: Result<BTreeMap<ProcessId, u16>, Failure>,
+        result: Result<BTreeMap<ProcessId, Address>, Failure>,
     },
     /// A supervisor told of a change.
     Told {
@@ -137,15 +137,15 @@ pub enum Input {
 /// Something to do. The actions of one turn are begun in their order.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Lease all these ports or none, then say [`Input::PortsLeased`].
+    /// Lease all these ports and sockets or none, then say [`Input::PortsLeased`].
     LeasePorts {
         /// For which release.
         generation: Generation,
-        /// Who wants one, and of which range.
-        wanted: Vec<(ProcessId, PortRange)>,
+        /// Who wants one, and of which kind.
+        wanted: Vec<(ProcessId, ListenAt)>,
     },
-    /// Nothing can hold these ports any more.
-    ReturnPorts(Vec<u16>),
+    /// Nothing can listen there any more.
+    ReturnPorts(Vec<Address>),
     /// Start this instance; its supervisor says [`Input::Told`].
     Start {
         /// Which; a supervisor is made for it if there is none.
@@ -183,17 +183,18 @@ pub enum Action {
     Probe {
         /// Whom.
         key: InstanceKey,
-        /// At which host.
+        /// At which host, if it listens at a port.
         host: String,
-        /// At which port.
-        port: u16,
+        /// At which port or socket.
+        address: Address,
         /// How.
         health: HealthSpec,
     },
     /// Stop asking.
     CancelProbe(InstanceKey),
-    /// From now on new requests go here: a release and its port, or nowhere. Done before the next action.
-    Switch(Option<(Generation, String, u16)>),
+    /// From now on new requests go here: a release, its host and its port or socket, or nowhere. Done before the next
+    /// action.
+    Switch(Option<(Generation, String, Address)>),
     /// Tell the proxy how the process behind it is. Done before the next action.
     BackendIs {
         /// Of which release; traffic points at it.

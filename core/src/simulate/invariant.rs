@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::rollout::Owner;
-use crate::spec::ProcessPolicy;
+use crate::spec::{Address, ProcessPolicy};
 
 use super::{Simulation, promise};
 
@@ -61,16 +61,16 @@ fn a_singleton_is_alone(sim: &Simulation) -> Option<String> {
 }
 
 fn every_lease_has_a_reason(sim: &Simulation) -> Option<String> {
-    let known: BTreeSet<u16> = sim.world.leases().into_keys().collect();
-    let unknown = sim.ports.leased.iter().find(|(port, _)| !known.contains(port));
-    if let Some((port, generation)) = unknown {
+    let known: BTreeSet<Address> = sim.world.leases().into_keys().collect();
+    let unknown = sim.ports.leased.iter().find(|(address, _)| !known.contains(address));
+    if let Some((address, generation)) = unknown {
         let is_starting =
             sim.world.releases().any(|release| release.generation == *generation && !release.is_visible());
         let is_under_way = sim.world.is_shutting_down() && sim.agenda.awaits_lease(*generation);
-        return (!is_starting && !is_under_way).then(|| format!("port {port} is leased for nobody"));
+        return (!is_starting && !is_under_way).then(|| format!("{address} is leased for nobody"));
     }
-    let missing = known.iter().find(|port| !sim.ports.leased.contains_key(port))?;
-    Some(format!("port {missing} was given back, but somebody still uses it"))
+    let missing = known.iter().find(|address| !sim.ports.leased.contains_key(address))?;
+    Some(format!("{missing} was given back, but somebody still uses it"))
 }
 
 fn restarts_stay_within_their_limit(sim: &Simulation) -> Option<String> {

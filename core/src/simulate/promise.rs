@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::id::{Generation, InstanceId, InstanceKey, ReleaseId};
 use crate::report::{AfterExit, Change, ProcessState};
 use crate::rollout::{Answer, Instance, Owner, Release, ReleaseState};
-use crate::spec::{ProcessPolicy, ProcessSpec};
+use crate::spec::{Address, ProcessPolicy, ProcessSpec};
 
 use super::{Broken, Simulation};
 
@@ -13,7 +13,7 @@ use super::{Broken, Simulation};
 pub(super) fn broken(sim: &Simulation) -> Option<String> {
     let promises = [
         what_lives_is_known,
-        what_lives_has_its_port,
+        what_lives_has_its_address,
         what_is_stopped_is_gone,
         old_releases_are_forgotten,
         traffic_has_a_future,
@@ -29,10 +29,12 @@ fn what_lives_is_known(sim: &Simulation) -> Option<String> {
     Some(format!("{} (pid {pid}) lives, and the world has forgotten it", group.id))
 }
 
-fn what_lives_has_its_port(sim: &Simulation) -> Option<String> {
-    let is_given_back = |port: u16| !sim.ports.leased.contains_key(&port);
-    let (_, group) = sim.system.living().find(|(_, group)| group.port.is_some_and(is_given_back))?;
-    Some(format!("{} lives, and its port {:?} was given back", group.id, group.port))
+fn what_lives_has_its_address(sim: &Simulation) -> Option<String> {
+    let is_given_back = |address: &Address| !sim.ports.leased.contains_key(address);
+    let (_, group) =
+        sim.system.living().find(|(_, group)| group.address.as_ref().is_some_and(is_given_back))?;
+    let address = group.address.as_ref()?;
+    Some(format!("{} lives, and its {address} was given back", group.id))
 }
 
 fn what_is_stopped_is_gone(sim: &Simulation) -> Option<String> {

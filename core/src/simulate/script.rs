@@ -145,6 +145,8 @@ pub struct Variant {
     pub hooks: bool,
     /// The world sometimes hears up to half a second late what became of a process.
     pub late_news: bool,
+    /// The web process and the broker listen at Unix sockets.
+    pub sockets: bool,
 }
 
 /// The most acts of a script drawn from chance.
@@ -170,7 +172,7 @@ impl Script {
     }
 
     fn draw(seed: u64, mut dice: impl FnMut(u32) -> u32) -> Self {
-        let variant = Variant {
+        let mut variant = Variant {
             handoff: dice(2) == 1,
             non_blocking_drain: dice(2) == 1,
             limited_restarts: dice(2) == 1,
@@ -178,6 +180,7 @@ impl Script {
             narrow_ports: dice(6) == 5,
             hooks: dice(3) == 2,
             late_news: dice(2) == 1,
+            sockets: false,
         };
         let mut acts = vec![
             Act { at: Duration::ZERO, what: What::Deploy { release: 1, fault: None } },
@@ -189,6 +192,8 @@ impl Script {
             at += gap(&mut dice);
             acts.push(Act { at, what: what(&mut dice) });
         }
+        // Drawn last, so that a seed still plays what it played before there were sockets.
+        variant.sockets = dice(3) == 2;
         Self { seed, acts, variant }
     }
 }

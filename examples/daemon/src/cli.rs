@@ -237,6 +237,9 @@ pub(crate) struct UnitArgs {
     /// Who runs the daemon [default: whoever runs the service manager].
     #[arg(long, value_name = "name")]
     pub(crate) user: Option<String>,
+    /// Print the unit of the proxy's socket instead: systemd opens it, and connections wait while the daemon is started.
+    #[arg(long)]
+    pub(crate) socket: bool,
     /// Where its output goes with launchd; `/var/log/rollcore-<application>.log` by default.
     #[arg(long, value_name = "path")]
     pub(crate) log_path: Option<PathBuf>,

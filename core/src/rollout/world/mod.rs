@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::id::{Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId};
 use crate::report::{Change, ProcessState, StartReason};
-use crate::spec::{Application, RunSpec};
+use crate::spec::{Address, Application, RunSpec};
 use crate::time::Instant;
 
 use super::command::{Action, Answer, Command, Input, Refusal};
@@ -67,10 +67,10 @@ pub struct World {
 }
 
 /// A persistent service: started once, outlives releases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) key: InstanceKey,
-    pub(super) port: Option<u16>,
+    pub(super) address: Option<Address>,
 }
 
 impl World {
@@ -221,7 +221,7 @@ impl World {
     fn forget_instance(&mut self, key: InstanceKey) {
         if let Some(instance) = self.instances.remove(&key) {
             self.actions.push(Action::Forget(key));
-            self.actions.extend(instance.leased.map(|port| Action::ReturnPorts(vec![port])));
+            self.actions.extend(instance.leased.map(|address| Action::ReturnPorts(vec![address])));
         }
     }
 
@@ -274,16 +274,18 @@ impl World {
         self.singletons.iter().map(|(id, key)| (id, *key))
     }
 
-    /// Every port that is leased, and whose it is.
+    /// Every port and socket that is leased, and whose it is.
     #[must_use]
-    pub fn leases(&self) -> BTreeMap<u16, String> {
+    pub fn leases(&self) -> BTreeMap<Address, String> {
         let of_services =
-            self.services.iter().filter_map(|(id, service)| Some((service.port?, id.to_string())));
+            self.services.iter().filter_map(|(id, service)| Some((service.address.clone()?, id.to_string())));
         let of_releases = self.releases.values().flat_map(|release| {
-            release.leased.iter().map(|(id, port)| (*port, format!("{id} of {}", release.id)))
+            release.leased.iter().map(|(id, address)| (address.clone(), format!("{id} of {}", release.id)))
         });
-        let of_singletons =
-            self.instances.values().filter_map(|instance| Some((instance.leased?, instance.id.to_string())));
+        let of_singletons = self
+            .instances
+            .values()
+            .filter_map(|instance| Some((instance.leased.clone()?, instance.id.to_string())));
         of_releases.chain(of_services).chain(of_singletons).collect()
     }
 

@@ -5,6 +5,7 @@ mod client;
 mod completion;
 mod daemon;
 mod deploy;
+mod descriptors;
 mod doctor;
 mod ensure_daemon;
 mod events;
