@@ -9,12 +9,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock;
 use crate::event::Event;
 use crate::id::OpId;
-use crate::port::PortAllocator;
 use crate::rollout::{Action, Answer, Command, Input, World};
 use crate::spec::Application;
 
 use super::Shared;
+use super::certificates;
 use super::journal::{self, Ending};
+use super::lease::Leasing;
 use super::perform::{News, Performer};
 use super::status::Published;
 
@@ -49,13 +50,13 @@ impl Conductor {
     pub(super) fn new(
         world: World,
         shared: Arc<Shared>,
-        ports: PortAllocator,
+        leasing: Leasing,
         commands: mpsc::Receiver<Asked>,
     ) -> Self {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
         let (proxy, handed_over) = (Arc::clone(&shared.proxy), Arc::clone(&shared.handed_over));
-        let performer = Performer::new(proxy, handed_over, ports, tell, shared.journal.mark());
+        let performer = Performer::new(proxy, handed_over, leasing, tell, shared.journal.mark());
         Self {
             application: Arc::clone(world.application()),
             world,
@@ -86,6 +87,7 @@ impl Conductor {
             self.turn(input);
         }
         self.shared.proxy.close(CLOSE_TIMEOUT).await;
+        self.performer.end();
         self.end_journal().await;
         for (op, answer) in std::mem::take(&mut self.farewells) {
             if let Answer::ShutDown { survivors } = answer {
@@ -170,6 +172,7 @@ impl Conductor {
     fn follow_config(&mut self) {
         let current = self.world.application();
         if !Arc::ptr_eq(&self.application, current) {
+            certificates::follow(&self.shared, &self.application, current);
             self.application = Arc::clone(current);
             self.shared.proxy.trust(current.proxy.trusted_fronts.clone());
             self.shared.proxy.set_limits(current.proxy.limits.clone());

@@ -11,16 +11,17 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Bootstrap;
 use crate::event::Event;
 use crate::id::Pid;
-use crate::port::PortAllocator;
 use crate::proxy::{BindError, DrainingProxy, ProxyOptions, ServeOn};
 use crate::rollout::World;
 use crate::spec::Application;
 
 use super::calendar::Calendar;
+use super::certificates;
 use super::conductor::Conductor;
 use super::error::EngineStartError;
 use super::events::EventHub;
 use super::journal::Journal;
+use super::lease::Leasing;
 use super::perform::HandedOver;
 use super::status::Published;
 use super::{Engine, Shared};
@@ -103,16 +104,23 @@ impl Engine {
             workers: application.proxy.workers,
             upgrades: application.proxy.upgrades.clone(),
             access_log: application.proxy.access_log.clone(),
+            tls: application.proxy.tls.clone(),
+            proxy_protocol: application.proxy.proxy_protocol,
             ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
         };
         let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
+        let told = events.clone();
+        let options = options.on_certificates(move |news| certificates::record(&told, news));
         let proxy = Arc::new(DrainingProxy::unbound(options));
+        // Whoever takes over learns that it cannot before it has.
+        proxy.load_certificates().map_err(|error| EngineStartError::Bind(error.into()))?;
         let host = application.proxy.host.clone();
         if !listens_later {
             proxy_bound(&events, &host, listen(&proxy, listener.as_deref()))?;
         }
-        let ports = PortAllocator::new(application.proxy.upstream_host.clone());
+        let leasing = Leasing::of(&application);
+        leasing.sweep().await;
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
         let shared = Arc::new(Shared {
@@ -131,7 +139,7 @@ impl Engine {
             survivors: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
-        let conductor = Conductor::new(world, Arc::clone(&shared), ports, asked);
+        let conductor = Conductor::new(world, Arc::clone(&shared), leasing, asked);
         conductor.limit_descriptors(child_descriptors_max).spawn();
         Ok(Self { shared, commands })
     }

@@ -86,8 +86,12 @@ pub struct ProxyStatus {
     pub connections_refused: u64,
     /// The address, as configured.
     pub host: String,
+    /// Requests that wait: for paused traffic, or for a process that is restarted. Ours.
+    pub parked: usize,
     /// The port that is bound; as configured while none is.
     pub port: u16,
+    /// Whether requests go. Ours.
+    pub traffic: TrafficStatus,
     /// Where the processes of a release listen.
     pub upstream_host: String,
     /// How the access log is; absent when there is none. Ours.
@@ -95,7 +99,17 @@ pub struct ProxyStatus {
     pub access_log: Option<AccessLogCounts>,
     /// What came of the requests that no release was chosen for; absent while there was none. Ours.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub traffic: Option<TrafficCounts>,
+    pub unrouted: Option<TrafficCounts>,
+}
+
+/// Whether requests go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrafficStatus {
+    /// They do.
+    Flowing,
+    /// They wait, until somebody resumes traffic or the time of the pause is up.
+    Paused,
 }
 
 /// One release.
@@ -122,6 +136,9 @@ pub struct ReleaseStatus {
     pub release_path: String,
     /// What it was built from.
     pub revision: Revision,
+    /// The Unix socket of each process that has one. Ours; absent when there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sockets: BTreeMap<ProcessId, String>,
     /// `active`, `draining`, `stopped` or `failed`; `starting` in the list of that name.
     pub state: &'static str,
     /// When its last process had ended.
@@ -376,8 +393,10 @@ fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus
         connections_max: admissions.connections_max,
         connections_refused: admissions.refused_by_peer + admissions.refused_by_shortage,
         access_log: proxy.access_log(),
-        traffic: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
+        unrouted: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
         host: configured.host.clone(),
+        parked: proxy.parked().now,
+        traffic: if proxy.is_paused() { TrafficStatus::Paused } else { TrafficStatus::Flowing },
         port: if bound == 0 { configured.port } else { bound },
         upstream_host: configured.upstream_host.clone(),
     }
@@ -394,11 +413,16 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
             websocket: counts.websocket,
         },
         drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
-        ports: release.ports.clone(),
+        ports: release.ports(),
         processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
         release_id: release.id.clone(),
         release_path: release.path.clone(),
         revision: release.revision.clone(),
+        sockets: release
+            .sockets()
+            .into_iter()
+            .map(|(id, path)| (id, path.to_string_lossy().into()))
+            .collect(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
         traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),

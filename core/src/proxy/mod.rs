@@ -11,6 +11,8 @@
 
 mod accept;
 mod access;
+#[cfg(feature = "internals")]
+mod alone;
 mod book;
 mod clients;
 mod door;
@@ -45,6 +47,8 @@ use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 pub use accept::Admissions;
 use access::AccessLog;
 pub use access::AccessLogCounts;
+#[cfg(feature = "internals")]
+pub use alone::LoneProxy;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
@@ -202,6 +206,14 @@ impl DrainingProxy {
         self.shared.trusted.store(Arc::new(fronts));
     }
 
+    /// Reads its certificates now, and not only when it begins to listen. Reads files, and so may block.
+    ///
+    /// # Errors
+    /// When they cannot be served; it may be tried again.
+    pub fn load_certificates(&self) -> Result<(), TlsError> {
+        self.shared.load_certificates()
+    }
+
     /// Reads the files of its certificates anew, whether they have changed or not, and says for which names they are.
     /// Connections that are there stay as they are; new ones get what the files hold now. Reads files, and so may block.
     ///
@@ -220,7 +232,7 @@ impl DrainingProxy {
         self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
     }
 
-    /// From now on new connections and new requests are held to `limits`.
+    /// From now on new connections and new requests are held to `limits`; what is under way keeps what it began with.
     pub fn set_limits(&self, limits: ProxyLimits) {
         self.shared.set_limits(limits);
     }

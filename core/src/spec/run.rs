@@ -36,6 +36,9 @@ pub struct RunSpec {
     /// It is set in the moment after the start: long before anybody has opened so many, but what the program asks for in
     /// its very first instructions may still be the limit of this program.
     pub descriptors_max: Option<u64>,
+    /// The Unix socket at which it listens, if it does. One that its last start left there, and at which nobody listens
+    /// any more, is removed before it is started: no program binds a path that is taken.
+    pub socket: Option<PathBuf>,
 }
 
 impl RunSpec {
@@ -53,6 +56,7 @@ impl RunSpec {
             output_lines_max: 50,
             memory: None,
             descriptors_max: None,
+            socket: None,
         }
     }
 }

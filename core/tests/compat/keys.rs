@@ -36,7 +36,15 @@ const PROXY: Kind = Kind {
     name: "proxy",
     required: &["host", "port", "upstreamHost"],
     optional: &[],
-    ours: &["connectionCount", "connectionsMax", "connectionsRefused"],
+    ours: &[
+        "connectionCount",
+        "connectionsMax",
+        "connectionsRefused",
+        "parked",
+        "traffic",
+        "accessLog",
+        "unrouted",
+    ],
 };
 /// C-188.
 const RELEASE: Kind = Kind {
@@ -52,7 +60,7 @@ const RELEASE: Kind = Kind {
         "state",
     ],
     optional: &["activatedAt", "drainStartedAt", "stoppedAt"],
-    ours: &[],
+    ours: &["sockets", "traffic"],
 };
 const CONNECTIONS: Kind =
     Kind { name: "connections", required: &["http", "websocket"], optional: &[], ours: &["holders"] };
@@ -89,13 +97,17 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 14] = [
+pub(crate) const OUR_EVENTS: [&str; 18] = [
+    "certificates loaded",
+    "certificates not loaded",
     "rollout step",
     "rollout step failed",
     "rollout step undone",
     "rollout undone",
     "rollout stuck",
     "traffic cut",
+    "traffic paused",
+    "traffic resumed",
     "traffic ended",
     "process survived SIGKILL",
     "state file ignored",

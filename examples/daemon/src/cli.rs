@@ -32,6 +32,10 @@ pub(crate) enum Command {
     Stop(ReleaseArgs),
     /// Restart processes in place; the proxied one is replaced by a deploy instead.
     Restart(RestartArgs),
+    /// Let requests wait, until they are resumed: for a migration, say.
+    Pause(PauseArgs),
+    /// Send the requests that wait since a pause.
+    Resume(ConfigArgs),
     /// Stop everything, and the daemon.
     Shutdown(ConfigArgs),
     /// Check a config file.
@@ -173,6 +177,15 @@ pub(crate) struct RestartArgs {
     /// Only processes of this policy: companion, singleton or service.
     #[arg(long, value_name = "policy")]
     pub(crate) policy: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Resume by itself after so long [default: when `resume` says so].
+    #[arg(long, value_name = "ms")]
+    pub(crate) timeout_ms: Option<u64>,
 }
 
 #[derive(Debug, Args)]

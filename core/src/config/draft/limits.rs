@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::spec::ProxyLimits;
 
 use super::super::read::{Field, Notes, Section};
+use super::positive_time;
 
 /// Smaller heads would refuse what any browser sends; larger ones would make a single client dear.
 const HEAD_BYTES: (usize, usize) = (1024, 1024 * 1024);
@@ -99,15 +100,6 @@ impl Reader<'_, '_> {
     }
 
     fn positive(&mut self, key: &'static str, example: Duration) -> Option<Duration> {
-        let field = self.section.field(key);
-        field.set()?;
-        let fix =
-            format!("Set {} to a positive number of milliseconds, e.g. {}.", field.key, example.as_millis());
-        let time = field.duration_or_fix(example, &fix, self.notes);
-        if time.is_zero() {
-            field.refuse("must be a positive number", fix, self.notes);
-            return None;
-        }
-        Some(time)
+        positive_time(&self.section.field(key), example, self.notes)
     }
 }

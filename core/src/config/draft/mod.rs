@@ -207,6 +207,19 @@ fn read_state(path: &Field<'_>, restore: &Field<'_>, notes: &mut Notes) -> Optio
     Some(StateSpec { path: PathBuf::from(path), restore_on_start })
 }
 
+/// The time here, if any, which is more than none; `example` is for whoever wrote something else.
+fn positive_time(field: &Field<'_>, example: Duration, notes: &mut Notes) -> Option<Duration> {
+    field.set()?;
+    let example_ms = example.as_millis();
+    let fix = format!("Set {} to a positive number of milliseconds, e.g. {example_ms}.", field.key);
+    let time = field.duration_or_fix(example, &fix, notes);
+    if time.is_zero() {
+        field.refuse("must be a positive number", fix, notes);
+        return None;
+    }
+    Some(time)
+}
+
 fn flag(field: &Field<'_>, default: bool, notes: &mut Notes) -> bool {
     match field.set() {
         None => default,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::spec::{CertificateFiles, Http2Limits, TlsSpec};
 
 use super::super::read::{Field, Notes, Section};
-use super::elements;
+use super::{elements, positive_time};
 
 /// RFC 9113 §6.9.1: the largest window there is, and §6.5.2: the smallest that keeps nobody waiting needlessly.
 const WINDOW_BYTES: (u64, u64) = (65_535, 2_147_483_647);
@@ -17,7 +17,7 @@ pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> Option<TlsSpec> {
     let example = "{certificates: [{certPath: \"/etc/shop/fullchain.pem\", keyPath: \"/etc/shop/key.pem\"}]}";
     let mut tls = field.section(format!("Set {} to a mapping, e.g. {example}.", field.key), notes)?;
     let certificates = certificates(&tls.field("certificates"), notes);
-    let handshake_timeout = tls.field("handshakeTimeoutMs").duration(Duration::from_secs(10), notes);
+    let handshake_timeout = time(&tls.field("handshakeTimeoutMs"), Duration::from_secs(10), notes);
     let http2 = http2(&tls.field("http2"), notes);
     tls.close(notes);
     (!certificates.is_empty()).then_some(TlsSpec { certificates, handshake_timeout, http2 })
@@ -76,11 +76,15 @@ fn http2_limits(mut section: Section<'_>, default: Http2Limits, notes: &mut Note
         resets_max: positive(&resets_max, default.resets_max, notes),
         stream_window_bytes: window(&stream_window, default.stream_window_bytes, notes),
         connection_window_bytes: window(&connection_window, default.connection_window_bytes, notes),
-        ping_interval: section.field("pingIntervalMs").duration(default.ping_interval, notes),
-        ping_timeout: section.field("pingTimeoutMs").duration(default.ping_timeout, notes),
+        ping_interval: time(&section.field("pingIntervalMs"), default.ping_interval, notes),
+        ping_timeout: time(&section.field("pingTimeoutMs"), default.ping_timeout, notes),
     };
     section.close(notes);
     limits
+}
+
+fn time(field: &Field<'_>, default: Duration, notes: &mut Notes) -> Duration {
+    positive_time(field, default, notes).unwrap_or(default)
 }
 
 fn positive(field: &Field<'_>, default: u32, notes: &mut Notes) -> u32 {

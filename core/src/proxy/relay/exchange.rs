@@ -104,10 +104,11 @@ impl<S: ClientStream> Connection<S> {
         let Self { stream, alarm, .. } = self;
         poll_fn(|cx| {
             loop {
-                if end == HeadEnd::default() {
-                    // Nothing of the head itself was looked at yet.
-                    let empty = empty_lines(input.filled());
+                // However they came: one half of an empty line may have been looked at already.
+                let empty = empty_lines(input.filled());
+                if empty > 0 {
                     input.consume(empty);
+                    end = HeadEnd::default();
                 }
                 match end.find(input.filled()) {
                     Ok(Some(head)) if head > limits.head_bytes_max => {

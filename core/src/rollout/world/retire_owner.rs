@@ -68,6 +68,7 @@ impl World {
     /// Compat C-165. Whatever is under way is answered now.
     pub(super) fn begin_retiring_owner(&mut self, op: OpId, attestation: Attestation, handover: bool) {
         self.interrupt_operation();
+        self.resume_traffic(false);
         let waiting = self.quiet_all();
         let retire = Some(Retire { op: Some(op), attestation, handover });
         self.leaving = Some(Leaving { phase: Phase::Quieting(waiting), retire, ops: Vec::new() });
@@ -83,6 +84,7 @@ impl World {
             return leaving.ops.push(op);
         }
         self.interrupt_operation();
+        self.resume_traffic(false);
         self.leaving = Some(Leaving { phase: Phase::Closing, retire: None, ops: vec![op] });
         self.close_proxy();
     }

@@ -53,6 +53,11 @@ impl<'h, 'b> Response<'h, 'b> {
         let is_http_10 = parsed.version == Some(0);
         let facts = Facts::of(parsed.headers)?;
         let body = facts.body(status, to_head, is_http_10)?;
+        // RFC 9110 §8.6, RFC 9112 §6.1: neither belongs there, and a reader that believed it would take the next answer
+        // for a body.
+        let is_framed = facts.is_chunked || facts.length.is_some();
+        let has_odd_framing = is_framed && (status < 200 || status == 204);
+        let has_two_framings = facts.is_chunked && facts.length.is_some();
         let line_end = memchr::memchr(b'\r', head).ok_or(BadResponse("no status line"))?;
         Ok(Self {
             status,
@@ -63,7 +68,7 @@ impl<'h, 'b> Response<'h, 'b> {
             keep_alive: facts.keep_alive,
             upgrade: facts.upgrade.filter(|_| facts.upgrades == 1),
             is_events: facts.is_events,
-            is_plain: facts.is_plain && !is_http_10,
+            is_plain: facts.is_plain && !is_http_10 && !has_odd_framing && !has_two_framings,
             persists: facts.persists(is_http_10, &body),
         })
     }
@@ -196,8 +201,11 @@ mod tests {
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                (200, chunked, true, false),
+                (200, chunked, false, false),
             ),
+            ("HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", (204, Body::NONE, false, true)),
+            ("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", (204, Body::NONE, false, true)),
+            ("HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n", (103, Body::NONE, false, true)),
         ] {
             assert_eq!(seen(head, false), Ok(expected), "{head:?}");
         }

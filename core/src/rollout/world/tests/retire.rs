@@ -63,7 +63,7 @@ fn the_new_config_governs_the_retirement_of_the_old_release() {
         worker.command = CommandSpec::Shell("work for {{releaseId}} beside {{ports.web}}".to_owned());
         application.processes[3].non_blocking_drain = false;
     });
-    let port = stage.world.active().expect("v1 is active").ports[&crate::id::ProcessId::new("web")];
+    let port = stage.world.active().expect("v1 is active").ports()[&crate::id::ProcessId::new("web")];
     stage.holds_drains = true;
     stage.deploy("v2");
     let run = &stage.world.instance(worker).expect("it is remembered").run;
