@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use super::hold::Held;
 use super::route::Ledger;
 
 /// A connected client. Its own task changes it; others only ask it to close.
 #[derive(Default)]
 pub(crate) struct Client {
-    /// The ledger that its request is counted in; 0 while it has none.
-    holds: AtomicU64,
+    /// The ledger that its request is counted in.
+    held: Held,
     is_tunnel: AtomicBool,
     /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
@@ -29,8 +30,8 @@ struct Orders {
 }
 
 impl Client {
-    pub(super) fn hold(&self, ledger: u64) {
-        self.holds.store(ledger, Ordering::SeqCst);
+    pub(super) fn held(&self) -> &Held {
+        &self.held
     }
 
     pub(super) fn set_tunnel(&self, is_tunnel: bool) {
@@ -71,7 +72,7 @@ impl Client {
             return None;
         }
         let ledger = lock(&self.orders).cut.take()?;
-        let is_cut = self.holds.load(Ordering::SeqCst) == ledger.id;
+        let is_cut = self.held.is(&ledger.count);
         self.was_cut.store(is_cut, Ordering::Relaxed);
         is_cut.then_some(ledger)
     }
@@ -87,7 +88,7 @@ impl Client {
     }
 
     fn cut_if_it_holds(&self, ledger: &Arc<Ledger>) {
-        if self.holds.load(Ordering::SeqCst) == ledger.id {
+        if self.held.is(&ledger.count) {
             lock(&self.orders).cut = Some(Arc::clone(ledger));
             self.has_cut.store(true, Ordering::Release);
             self.wake();
@@ -112,7 +113,7 @@ impl Clients {
 
     /// Asks every client that holds the route to close now.
     pub(super) fn cut(&self, ledger: &Arc<Ledger>) {
-        ledger.mark_cut();
+        ledger.count.mark_cut();
         for client in lock(&self.by_number).values() {
             client.cut_if_it_holds(ledger);
         }

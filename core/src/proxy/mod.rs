@@ -15,6 +15,7 @@ mod book;
 mod clients;
 mod draining;
 mod error;
+mod hold;
 mod inherit;
 pub(crate) mod machine;
 mod options;
@@ -24,6 +25,7 @@ mod relay;
 mod route;
 mod shared;
 mod stream;
+mod sync;
 mod workers;
 
 use std::fmt;

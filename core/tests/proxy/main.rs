@@ -7,6 +7,7 @@ mod leave;
 mod parking;
 mod pool;
 mod streams;
+mod strict;
 mod support;
 mod switch;
 mod tunnels;
