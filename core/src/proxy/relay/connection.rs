@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use crate::clock;
 use crate::proxy::clients::Client;
@@ -97,6 +98,14 @@ async fn until_cut(run: impl Future<Output = ()>, client: &Client) {
 
 impl<S: ClientStream> Connection<S> {
     async fn run(mut self) {
+        self.serve().await;
+        if S::SAYS_GOODBYE && !self.client.is_close_delimited() {
+            let goodbye = Box::pin(self.stream.shutdown());
+            let _gone_or_too_slow = timeout(LINGER_TIMEOUT, goodbye).await;
+        }
+    }
+
+    async fn serve(&mut self) {
         let mut input = None;
         loop {
             if !self.request_begins(&mut input).await {
@@ -132,7 +141,7 @@ impl<S: ClientStream> Connection<S> {
     }
 
     /// Lets the client finish what it is sending.
-    async fn linger(mut self) {
+    async fn linger(&mut self) {
         if self.stream.shutdown().await.is_err() {
             return;
         }

@@ -21,7 +21,7 @@ use super::asked::Asked;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
-use super::flight::{Expired, Flight, Met};
+use super::flight::{Broken, Expired, Flight, Met};
 use super::plan::Plan;
 use super::reply::{Begun, Reply, ReplyEnd};
 use super::tunnel::Tunnel;
@@ -182,6 +182,12 @@ impl<S: ClientStream> Connection<S> {
         worker: &Worker,
         limits: &ProxyLimits,
     ) -> Way {
+        // What has come of a short body is kept from the begin: with it the request can be sent again.
+        match flight.take_body() {
+            Ok(()) => {}
+            Err(Broken::ClientGone) => return Way::ClientGone,
+            Err(Broken::Refused(refusal)) => return Way::Refused(refusal),
+        }
         let gate = &worker.shared.gate;
         let mut stay = gate.stay(flight.bytes_held());
         if !gate.is_open()
@@ -317,9 +323,6 @@ impl<S: ClientStream> Connection<S> {
             if !self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await {
                 return Met::ClientGone;
             }
-        }
-        if let Err(broken) = flight.take_body() {
-            return broken.into();
         }
         for _ in 0..INTERIM_MAX {
             let mut end = HeadEnd::default();
