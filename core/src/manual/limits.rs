@@ -56,6 +56,13 @@
 //! | `head_timeout` | 60 s, idle time included | the connection is closed |
 //! | `half_close_timeout` | 5 s | a client that has closed its side and takes nothing is taken to be gone |
 //! | `upstream_connect_timeout` | 5 s | 502 |
+//! | `upstream_connects_max` | 64 per backend | further requests wait for their turn to connect, as long as a connection may take |
+//! | `park_timeout` | 10 s | whoever waits for a restart gets 502, for paused traffic 503 |
+//! | `parked_max`, `parked_bytes_max` | 1024 requests, 16 MiB | one more is answered so at once |
+//! | the word of the supervisor that a process has ended | 500 ms after a refused connection | who waits for it gets 502 |
+//! | a try whether a restarted process listens | one at a time, 2 to 50 ms after a refused one | |
+//! | a request whose new connection died | once more, after 5 ms | 502 |
+//! | a pause, [`PAUSE_TIMEOUT_MAX`](crate::PAUSE_TIMEOUT_MAX) | none; 1 h if it has a time | a longer one is refused |
 //! | `upstream_idle_timeout` | 4 s, or less if the process says so | the connection to the process is closed |
 //! | `upstream_idle_max` | 256 per worker | more are closed |
 //! | `tunnel_half_close_timeout` | 5 s without a byte | a WebSocket that one side has ended is closed |

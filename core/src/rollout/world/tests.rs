@@ -7,6 +7,7 @@ mod retire_owner;
 mod rollback;
 mod service;
 mod stage;
+mod traffic;
 
 use crate::event::Event;
 use crate::exit::Exit;
