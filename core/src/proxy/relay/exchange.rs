@@ -327,15 +327,16 @@ impl<S: ClientStream> Connection<S> {
         for _ in 0..INTERIM_MAX {
             let mut end = HeadEnd::default();
             let met = poll_fn(|cx| {
-                flight.account.say_who(HolderKind::Http, flight.out.filled());
-                flight.poll_head(
+                let met = flight.poll_head(
                     cx,
                     &mut self.stream,
                     &mut self.alarm,
                     upstream,
                     &mut end,
                     limits.head_bytes_max,
-                )
+                );
+                flight.account.say_who(HolderKind::Http, flight.out.filled());
+                met
             })
             .await;
             let Met::Head(head) = met else { return met };
@@ -363,8 +364,8 @@ impl<S: ClientStream> Connection<S> {
         self.client.set_stream(reply.is_stream());
         let pool = &self.worker.pool;
         let end = poll_fn(|cx| {
-            flight.account.say_who(kind, flight.out.filled());
             let polled = reply.poll(cx, &mut self.stream, &mut self.alarm, &mut flight, &mut upstream);
+            flight.account.say_who(kind, flight.out.filled());
             if reply.has_come()
                 && let Some(upstream) = upstream.take()
                 && reply.persists

@@ -92,8 +92,9 @@ impl Tunnel {
     ) {
         alarm.set(None);
         poll_fn(|cx| {
+            let polled = self.poll(cx, stream, alarm);
             self.account.say_who(HolderKind::WebSocket, &[]);
-            self.poll(cx, stream, alarm)
+            polled
         })
         .await;
         self.account.ending = Ending::Whole;
