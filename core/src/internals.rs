@@ -5,7 +5,6 @@
 //! and they are nobody's business otherwise. What is re-exported here is declared `pub` in its private room. The list is
 //! flat, and holds nothing that acts: no socket, no process.
 
-
 mod steps;
 
 pub use steps::{head_end, is_hop_by_hop, may_carry, pass_request, pass_response, read_request, scan_chunks};

@@ -93,7 +93,8 @@ impl<S: ClientStream> Connection<S> {
         if worker.keeps_lines() {
             account.asked = Asked::of(out.filled(), true);
         }
-        let flight = Flight::new(account, input, out, plan.body, &limits);
+        // In a box: it is handed on from step to step, and each would have room for it in the future of this request.
+        let flight = Box::new(Flight::new(account, input, out, plan.body, &limits));
         self.answer(plan, flight, &worker, &limits).await
     }
 
@@ -135,7 +136,7 @@ impl<S: ClientStream> Connection<S> {
     async fn answer(
         &mut self,
         mut plan: Plan,
-        mut flight: Flight,
+        mut flight: Box<Flight>,
         worker: &Worker,
         limits: &ProxyLimits,
     ) -> Next<S> {
@@ -342,7 +343,7 @@ impl<S: ClientStream> Connection<S> {
 
     async fn relay(
         &mut self,
-        mut flight: Flight,
+        mut flight: Box<Flight>,
         upstream: Upstream,
         mut reply: Reply,
         limits: &ProxyLimits,

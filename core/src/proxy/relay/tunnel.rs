@@ -40,7 +40,12 @@ struct Lane {
 
 impl Tunnel {
     /// `front` goes to the client first, then what came together with the application's head.
-    pub(super) fn new(upstream: Upstream, mut front: Buffer, flight: Flight, limits: &ProxyLimits) -> Self {
+    pub(super) fn new(
+        upstream: Upstream,
+        mut front: Buffer,
+        flight: Box<Flight>,
+        limits: &ProxyLimits,
+    ) -> Self {
         if let Some(answer) = flight.answer {
             front.bytes().extend_from_slice(answer.filled());
         }
