@@ -20,7 +20,8 @@ const BROWSER: &[u8] = b"GET /products/42?colour=blue&size=m HTTP/1.1\r\nHost: s
     Cookie: session=0f8fad5b-d9cb-469f-a165-70867728950e; theme=dark; consent=1\r\nSec-Fetch-Dest: document\r\n\
     Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\nIf-None-Match: \"33a64df5\"\r\n\r\n";
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/html; charset=utf-8\r\n\
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: text/html; charset=utf-8\r\n\
     Content-Length: 13\r\nETag: \"33a64df5\"\r\nCache-Control: private\r\nX-Frame-Options: DENY\r\n\r\n";
 
 const NAMES: [&str; 8] =

@@ -137,9 +137,9 @@ pub use id::{
 };
 pub use port::{Lease, LeaseError, PortAllocator, SocketAllocator, SocketLease, SocketLeaseError};
 pub use proxy::{
-    AccessLogCounts, Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency,
-    ParkCounts, ProxyOptions, ServeOn, StatusCounts, TlsError, TlsNews, TlsObserver, Traffic, TrafficCounts,
-    UpstreamError,
+    AccessLogCounts, Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver,
+    HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind, Latency, ParkCounts, ProxyOptions, ServeOn,
+    StatusCounts, TlsError, TlsNews, TlsObserver, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,

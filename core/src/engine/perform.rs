@@ -331,6 +331,8 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
         open_at_start: one.open_at_start + other.open_at_start,
         requests_cut: one.requests_cut + other.requests_cut,
         tunnels_cut: one.tunnels_cut + other.tunnels_cut,
+        streams_ended: one.streams_ended + other.streams_ended,
+        tunnels_ended: one.tunnels_ended + other.tunnels_ended,
         took: one.took.max(other.took),
     }
 }

@@ -10,7 +10,7 @@ use crate::config::Bootstrap;
 use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
-use crate::proxy::{AccessLogCounts, DrainingProxy, TrafficCounts};
+use crate::proxy::{AccessLogCounts, DrainingProxy, Holder, TrafficCounts};
 use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
@@ -150,12 +150,34 @@ pub struct ReleaseStatus {
 }
 
 /// What is open to a release.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ConnectionCounts {
+    /// Who is open to a release that drains: the oldest first, at most [`HOLDERS_MAX`](crate::HOLDERS_MAX) of them. Ours;
+    /// absent when there is nobody, or no drain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<HolderStatus>,
     /// Requests that are being answered.
     pub http: u64,
     /// Tunnels.
     pub websocket: u64,
+}
+
+/// A request or a tunnel for which a drain waits.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HolderStatus {
+    /// Milliseconds since its request began.
+    pub age_ms: u64,
+    /// Bytes that have passed since, in both directions: content, without heads and framing; of a tunnel all of them.
+    pub bytes: u64,
+    /// `http`, `stream` or `websocket`.
+    pub kind: &'static str,
+    /// The method of its request.
+    pub method: String,
+    /// What was asked for, without the query.
+    pub path: String,
+    /// The address and port of whoever is connected.
+    pub peer: String,
 }
 
 /// A service or a singleton.
@@ -385,7 +407,11 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
     ReleaseStatus {
         activated_at: release.activated_at.map(|at| epoch.wall(at)),
         connection_count: counts.http + counts.websocket,
-        connections: ConnectionCounts { http: counts.http, websocket: counts.websocket },
+        connections: ConnectionCounts {
+            holders: holders(release, proxy),
+            http: counts.http,
+            websocket: counts.websocket,
+        },
         drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
         ports: release.ports(),
         processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
@@ -401,6 +427,22 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
         traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),
     }
+}
+
+fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
+    if release.state != ReleaseState::Draining {
+        return Vec::new();
+    }
+    let now = clock::now();
+    let shown = |holder: Holder| HolderStatus {
+        age_ms: u64::try_from((now - holder.since).as_millis()).unwrap_or(u64::MAX),
+        bytes: holder.bytes,
+        kind: holder.kind.as_str(),
+        method: holder.method,
+        path: holder.path,
+        peer: holder.peer.to_string(),
+    };
+    proxy.holders(release.generation).into_iter().map(shown).collect()
 }
 
 fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus {

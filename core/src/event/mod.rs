@@ -123,6 +123,14 @@ pub enum Event {
         /// What was cut.
         report: DrainReport,
     },
+    /// The drain budget was nearly spent, and those who would have been cut were asked to go: WebSockets with a Close frame,
+    /// streams of events after a whole event. Ours.
+    TrafficEnded {
+        /// The release.
+        release: ReleaseId,
+        /// How many went.
+        report: DrainReport,
+    },
     /// An old release answered its last request, or ran out of time for it, and its processes are gone.
     ReleaseDrained {
         /// The release.

@@ -36,6 +36,7 @@ impl Event {
             Self::TrafficPaused { .. } => "traffic paused",
             Self::TrafficResumed { .. } => "traffic resumed",
             Self::TrafficCut { .. } => "traffic cut",
+            Self::TrafficEnded { .. } => "traffic ended",
             Self::ReleaseDrained { .. } => "release drained",
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
@@ -102,6 +103,11 @@ impl Event {
                 "releaseId": release,
                 "requests": report.requests_cut,
                 "tunnels": report.tunnels_cut,
+            }),
+            Self::TrafficEnded { release, report } => json!({
+                "releaseId": release,
+                "streams": report.streams_ended,
+                "tunnels": report.tunnels_ended,
             }),
             Self::RolloutUndone { release }
             | Self::ReleaseDrained { release }

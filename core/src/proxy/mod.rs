@@ -11,11 +11,14 @@
 
 mod accept;
 mod access;
+#[cfg(feature = "internals")]
+mod alone;
 mod book;
 mod clients;
 mod door;
 mod draining;
 mod error;
+mod holders;
 #[cfg(feature = "tls")]
 mod http2;
 mod inherit;
@@ -28,6 +31,7 @@ mod route;
 mod shared;
 mod stream;
 mod tls;
+mod wind_down;
 mod workers;
 
 use std::fmt;
@@ -43,16 +47,21 @@ use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 pub use accept::Admissions;
 use access::AccessLog;
 pub use access::AccessLogCounts;
+#[cfg(feature = "internals")]
+pub use alone::LoneProxy;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
+pub use holders::{HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind};
 pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
+use machine::{Tally, WindDown};
 pub use options::{ErrorObserver, ProxyOptions, ServeOn, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
 pub(crate) use tls::rehearse as rehearse_tls;
 pub use tls::{TlsError, TlsNews};
 use tokio::sync::mpsc;
+use wind_down::wind_down;
 use workers::Server;
 
 /// An HTTP/1.1 reverse proxy that changes where requests go between two requests.
@@ -223,7 +232,7 @@ impl DrainingProxy {
         self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
     }
 
-    /// From now on new connections and new requests are held to `limits`.
+    /// From now on new connections and new requests are held to `limits`; what is under way keeps what it began with.
     pub fn set_limits(&self, limits: ProxyLimits) {
         self.shared.set_limits(limits);
     }
@@ -244,6 +253,14 @@ impl DrainingProxy {
     #[must_use]
     pub fn counts(&self, generation: Generation) -> Counts {
         self.shared.counts(generation)
+    }
+
+    /// Who is open to a release: the oldest first, at most [`HOLDERS_MAX`]. What they are is said by their own threads: who
+    /// was not asked before may be missing until the next call. Those of a release that drains were asked when its drain
+    /// began.
+    #[must_use]
+    pub fn holders(&self, generation: Generation) -> Vec<Holder> {
+        self.shared.holders(generation)
     }
 
     /// What came of a release's requests so far; `None` when it never had traffic here, or that was long ago: of releases
@@ -367,12 +384,13 @@ impl DrainingProxy {
         let began = clock::now();
         let ledgers = self.shared.ledgers();
         let open_at_start = ledgers.iter().map(|ledger| ledger.counts().total()).sum();
-        let (requests_before, tunnels_before) = cut_in(&ledgers);
+        let before = tally_of(&ledgers);
         drop(lock(&self.listener).take());
         self.shared.enter(Phase::Closing);
         let mut servers = std::mem::take(&mut *lock(&self.servers));
 
-        if tokio::time::timeout(budget, self.all_left(&mut servers)).await.is_err() {
+        if tokio::time::timeout(budget, self.all_left_or_asked(&mut servers, &ledgers, budget)).await.is_err()
+        {
             // Without a release first: what is cut must not find its route again.
             drop(self.shared.active.swap(None));
             for ledger in &ledgers {
@@ -390,19 +408,28 @@ impl DrainingProxy {
         if let Some(log) = self.shared.access.swap(None) {
             log.finish().await;
         }
-        let (requests_cut, tunnels_cut) = cut_in(&ledgers);
-        DrainReport {
-            open_at_start,
-            requests_cut: requests_cut - requests_before,
-            tunnels_cut: tunnels_cut - tunnels_before,
-            took: clock::now() - began,
-        }
+        let tally = Tally { open_at_start, ..tally_of(&ledgers).since(before) };
+        tally.report(clock::now() - began)
     }
 
     /// Ends it at once: connections are cut, and the threads end on their own shortly after.
     pub(crate) fn end(&self) {
         drop(lock(&self.listener).take());
         self.shared.enter(Phase::Ending);
+    }
+
+    /// Asks those who stay to go, when the budget is nearly spent.
+    async fn all_left_or_asked(
+        &self,
+        servers: &mut [Server],
+        ledgers: &[Arc<route::Ledger>],
+        budget: Duration,
+    ) {
+        let asking = WindDown::new(clock::now(), budget, self.shared.limits().wind_down_window);
+        tokio::select! {
+            () = self.all_left(servers) => {}
+            never = wind_down(&self.shared.clients, ledgers, asking) => match never {},
+        }
     }
 
     async fn all_left(&self, servers: &mut [Server]) {
@@ -428,8 +455,8 @@ async fn all_idle(ledgers: &[Arc<route::Ledger>]) {
     }
 }
 
-fn cut_in(ledgers: &[Arc<route::Ledger>]) -> (u64, u64) {
-    ledgers.iter().map(|ledger| ledger.cut()).fold((0, 0), |sum, cut| (sum.0 + cut.0, sum.1 + cut.1))
+fn tally_of(ledgers: &[Arc<route::Ledger>]) -> Tally {
+    ledgers.iter().map(|ledger| ledger.tally()).fold(Tally::default(), Tally::plus)
 }
 
 impl Drop for DrainingProxy {

@@ -16,6 +16,7 @@ use crate::id::Generation;
 
 use super::book::Book;
 use super::clients::Client;
+use super::machine::Tally;
 
 /// Where an application listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub(crate) struct Ledger {
     tunnels: AtomicU64,
     requests_cut: AtomicU64,
     tunnels_cut: AtomicU64,
+    streams_ended: AtomicU64,
+    tunnels_ended: AtomicU64,
     is_cut: AtomicBool,
     gone: watch::Sender<bool>,
 }
@@ -161,15 +164,28 @@ impl Ledger {
         self.opened.load(Ordering::Acquire)
     }
 
-    /// Requests and tunnels that were cut.
-    pub(super) fn cut(&self) -> (u64, u64) {
-        (self.requests_cut.load(Ordering::Acquire), self.tunnels_cut.load(Ordering::Acquire))
+    /// Those that did not end by themselves.
+    pub(super) fn tally(&self) -> Tally {
+        let read = |count: &AtomicU64| count.load(Ordering::Acquire);
+        Tally {
+            open_at_start: 0,
+            requests_cut: read(&self.requests_cut),
+            tunnels_cut: read(&self.tunnels_cut),
+            streams_ended: read(&self.streams_ended),
+            tunnels_ended: read(&self.tunnels_ended),
+        }
     }
 
     pub(super) fn count_cut(&self, tunnel: bool) {
         let cut = if tunnel { &self.tunnels_cut } else { &self.requests_cut };
         cut.fetch_add(1, Ordering::AcqRel);
         self.book.count_cut(tunnel);
+    }
+
+    /// One was asked to go, and went.
+    pub(super) fn count_ended(&self, tunnel: bool) {
+        let ended = if tunnel { &self.tunnels_ended } else { &self.streams_ended };
+        ended.fetch_add(1, Ordering::AcqRel);
     }
 
     /// From here on a request that still finds this route takes the next one instead.
@@ -215,6 +231,8 @@ impl Route {
             tunnels: AtomicU64::new(0),
             requests_cut: AtomicU64::new(0),
             tunnels_cut: AtomicU64::new(0),
+            streams_ended: AtomicU64::new(0),
+            tunnels_ended: AtomicU64::new(0),
             is_cut: AtomicBool::new(false),
             gone: watch::Sender::new(false),
         });
@@ -257,6 +275,8 @@ pub(crate) struct Ticket {
     client: Arc<Client>,
     is_tunnel: bool,
     is_finished: bool,
+    /// Whether the client holds another one already.
+    is_replaced: bool,
 }
 
 impl Ticket {
@@ -267,7 +287,13 @@ impl Ticket {
             let ledger = &route.ledger;
             ledger.opened.fetch_add(1, Ordering::AcqRel);
             client.hold(ledger.id);
-            let ticket = Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route };
+            let ticket = Self {
+                client: Arc::clone(client),
+                is_tunnel: false,
+                is_finished: false,
+                is_replaced: false,
+                route,
+            };
             // A cut that came between the pointer and the hold has not seen us: leave, and take what is active now.
             if !ticket.route.ledger.is_cut.load(Ordering::SeqCst) {
                 return Some(ticket);
@@ -277,6 +303,11 @@ impl Ticket {
 
     pub(super) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether it is to end as soon as that is polite.
+    pub(super) fn is_to_go(&self) -> bool {
+        self.client.is_asked_to_go(self.route.ledger.id)
     }
 
     /// Whether it counts as ended: said just before the last byte is written, because whoever has that byte may look at the
@@ -290,6 +321,11 @@ impl Ticket {
         self.is_finished = is_finished;
     }
 
+    /// The client holds another one already: a drop would say that it holds nothing, and no cut would find it.
+    pub(super) fn is_replaced(&mut self) {
+        self.is_replaced = true;
+    }
+
     /// From here on counted as a WebSocket.
     pub(super) fn become_tunnel(&mut self) {
         self.is_tunnel = true;
@@ -301,7 +337,9 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.client.hold(0);
+        if !self.is_replaced {
+            self.client.hold(0);
+        }
         self.set_finished(true);
         let ledger = &self.route.ledger;
         if self.is_tunnel {

@@ -16,6 +16,7 @@ use super::access::AccessLog;
 use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
+use super::holders::Holder;
 use super::machine::{Target, TrafficCounts};
 use super::parking::Gate;
 use super::relay::Pool;
@@ -165,18 +166,26 @@ impl Shared {
             pool.switch_to(id);
         }
         self.gate.switched(target);
-        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
+        let window = self.limits().wind_down_window;
+        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began, window))
     }
 
     pub(super) fn counts(&self, generation: Generation) -> Counts {
-        // A release that was switched to again while it drained has several ledgers.
-        self.ledgers().iter().filter(|ledger| ledger.generation == generation).fold(
-            Counts::default(),
-            |sum, ledger| {
-                let counts = ledger.counts();
-                Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
-            },
-        )
+        self.ledgers_of(generation).iter().fold(Counts::default(), |sum, ledger| {
+            let counts = ledger.counts();
+            Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
+        })
+    }
+
+    pub(super) fn holders(&self, generation: Generation) -> Vec<Holder> {
+        self.clients.holders(&self.ledgers_of(generation))
+    }
+
+    /// A release that was switched to again while it drained has several.
+    fn ledgers_of(&self, generation: Generation) -> Vec<Arc<Ledger>> {
+        let mut ledgers = self.ledgers();
+        ledgers.retain(|ledger| ledger.generation == generation);
+        ledgers
     }
 
     pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {

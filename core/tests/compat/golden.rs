@@ -45,8 +45,8 @@ impl Golden {
                 .collect(),
             // As many as this process has descriptors for.
             ("connectionsMax", value) => typed(key, value, value.is_u64(), "<connections>"),
-            ("uptimeMs", value) => typed(key, value, value.is_u64(), "<ms>"),
-            ("rssBytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
+            ("uptimeMs" | "ageMs", value) => typed(key, value, value.is_u64(), "<ms>"),
+            ("rssBytes" | "bytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
             (
                 "at" | "activatedAt" | "drainStartedAt" | "stoppedAt" | "startedAt" | "lastMemoryRestartAt",
                 value,

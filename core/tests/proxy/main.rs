@@ -3,6 +3,7 @@
 mod accept;
 mod close;
 mod headers;
+mod holders;
 mod http;
 #[cfg(feature = "tls")]
 mod http2;
@@ -20,3 +21,4 @@ mod support;
 mod switch;
 mod tunnels;
 mod unix;
+mod wind_down;

@@ -42,6 +42,8 @@ pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> ProxyLimits {
         tunnel_idle_timeout: reader.time_if_any("tunnelIdleTimeoutMs"),
         tunnel_half_close_timeout: reader
             .time_or_none("tunnelHalfCloseTimeoutMs", default.tunnel_half_close_timeout),
+        wind_down_window: reader.time_or_none("windDownWindowMs", default.wind_down_window),
+        tunnel_close_timeout: reader.time("tunnelCloseTimeoutMs", default.tunnel_close_timeout),
         park_timeout: reader.time_or_none("parkTimeoutMs", default.park_timeout),
         parked_max: reader.count("parkedMax", (0, usize::MAX), default.parked_max),
         parked_bytes_max: reader.count("parkedBytesMax", (0, usize::MAX), default.parked_bytes_max),

@@ -4,6 +4,7 @@
 #[cfg(feature = "tls")]
 mod certificates;
 mod drain;
+mod events;
 pub(crate) mod fields;
 mod histogram;
 mod introduction;
@@ -16,11 +17,14 @@ mod reuse;
 mod shortage;
 mod traffic;
 mod upgrade;
+pub(crate) mod websocket;
+mod wind_down;
 pub(crate) mod wire;
 
 #[cfg(feature = "tls")]
 pub(crate) use certificates::{Names, Watch};
 pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally};
+pub(crate) use events::Events;
 pub use histogram::Latency;
 pub(crate) use histogram::{BUCKETS, bucket_of};
 pub(crate) use introduction::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
@@ -35,3 +39,4 @@ pub(crate) use shortage::Shortage;
 pub(crate) use traffic::{CLASSES, class_of};
 pub use traffic::{StatusCounts, TrafficCounts};
 pub(crate) use upgrade::{Upgrade, is_switched, upgrade_of};
+pub(crate) use wind_down::{WindDown, WindDownAction, WindDownEvent};

@@ -163,10 +163,8 @@ impl World {
         let Some(leaving) = self.leaving.take_if(|leaving| matches!(leaving.phase, Phase::Closing)) else {
             return;
         };
-        if report.requests_cut + report.tunnels_cut > 0
-            && let Some(release) = self.active().map(|release| release.id.clone())
-        {
-            self.record(Event::TrafficCut { release, report });
+        if let Some(release) = self.active().map(|release| release.id.clone()) {
+            self.tell_of_ends(release, report);
         }
         self.stop_everything(leaving.ending(), leaving.ops);
     }

@@ -17,8 +17,7 @@ pub(crate) struct Rewrite {
 impl Rewrite {
     /// Whether the head passes byte by byte.
     pub(crate) fn is_verbatim(self, response: &Response<'_, '_>) -> bool {
-        let has_two_framings = matches!(response.body, Body::Chunked(_)) && !response.persists;
-        self == Self::default() && response.is_plain && !has_two_framings
+        self == Self::default() && response.is_plain
     }
 }
 
@@ -33,9 +32,11 @@ pub(crate) fn write_response(
     out.extend_from_slice(response.status_line);
     out.extend_from_slice(b"\r\n");
     let is_chunked = matches!(response.body, Body::Chunked(_));
+    let is_without_body = response.status < 200 || response.status == 204;
     for field in response.fields {
         let known = Known::of(field.name);
-        let is_dropped = known.is_hop_by_hop() || (known == Known::ContentLength && is_chunked);
+        let is_dropped =
+            known.is_hop_by_hop() || (known == Known::ContentLength && (is_chunked || is_without_body));
         if !is_dropped && !response.connection.names(field.name, response.fields) {
             write_field(out, field);
         }
@@ -88,5 +89,7 @@ mod tests {
         assert_eq!(written("HTTP/1.1 200 OK\r\n\r\n", add), (false, chunked.to_owned()));
         let both = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!(written(both, Rewrite::default()), (false, chunked.to_owned()));
+        let none = "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(written(none, Rewrite::default()), (false, "HTTP/1.1 204 No Content\r\n\r\n".to_owned()));
     }
 }

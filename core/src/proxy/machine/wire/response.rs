@@ -53,6 +53,11 @@ impl<'h, 'b> Response<'h, 'b> {
         let is_http_10 = parsed.version == Some(0);
         let facts = Facts::of(parsed.headers)?;
         let body = facts.body(status, to_head, is_http_10)?;
+        // RFC 9110 §8.6, RFC 9112 §6.1: neither belongs there, and a reader that believed it would take the next answer
+        // for a body.
+        let is_framed = facts.is_chunked || facts.length.is_some();
+        let has_odd_framing = is_framed && (status < 200 || status == 204);
+        let has_two_framings = facts.is_chunked && facts.length.is_some();
         let line_end = memchr::memchr(b'\r', head).ok_or(BadResponse("no status line"))?;
         Ok(Self {
             status,
@@ -63,8 +68,16 @@ impl<'h, 'b> Response<'h, 'b> {
             keep_alive: facts.keep_alive,
             upgrade: facts.upgrade.filter(|_| facts.upgrades == 1),
             is_events: facts.is_events,
-            is_plain: facts.is_plain && !is_http_10,
+            is_plain: facts.is_plain && !is_http_10 && !has_odd_framing && !has_two_framings,
             persists: facts.persists(is_http_10, &body),
+        })
+    }
+
+    /// Whether its content is what the body says, and not compressed or otherwise coded.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.fields.iter().all(|field| {
+            !field.name.eq_ignore_ascii_case("content-encoding")
+                || field.value.trim_ascii().eq_ignore_ascii_case(b"identity")
         })
     }
 
@@ -155,8 +168,8 @@ impl<'b> Facts<'b> {
 }
 
 fn is_event_stream(value: &[u8]) -> bool {
-    const EVENTS: &[u8] = b"text/event-stream";
-    value.len() >= EVENTS.len() && value[..EVENTS.len()].eq_ignore_ascii_case(EVENTS)
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 #[cfg(test)]
@@ -188,8 +201,11 @@ mod tests {
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                (200, chunked, true, false),
+                (200, chunked, false, false),
             ),
+            ("HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", (204, Body::NONE, false, true)),
+            ("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", (204, Body::NONE, false, true)),
+            ("HTTP/1.1 103 Hints\r\nContent-Length: 5\r\n\r\n", (103, Body::NONE, false, true)),
         ] {
             assert_eq!(seen(head, false), Ok(expected), "{head:?}");
         }

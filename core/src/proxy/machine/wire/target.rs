@@ -66,31 +66,36 @@ fn is_of_query(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'"' | b'<' | b'>')
 }
 
-/// Whether these are bytes of a host with or without a port (RFC 3986 §3.2.2, §3.2.3); no user information, no list.
+/// Whether this is a host with or without a port (RFC 9110 §7.2, RFC 3986 §3.2.2, §3.2.3): not empty (RFC 9110 §4.2.1), no
+/// user information, no list, and no escapes, which no name has that can be looked up.
 pub(crate) fn is_host(text: &[u8]) -> bool {
-    text.iter().all(|byte| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'.' | b'-'
-                    | b'_'
-                    | b'~'
-                    | b':'
-                    | b'['
-                    | b']'
-                    | b'%'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b';'
-                    | b'='
-            )
-    })
+    let is_literal = text.first() == Some(&b'[');
+    let name_end = match is_literal {
+        true => memchr::memchr(b']', text).map(|at| at + 1),
+        false => Some(memchr::memchr(b':', text).unwrap_or(text.len())),
+    };
+    let Some((name, port)) = name_end.map(|end| text.split_at(end)) else { return false };
+    let is_name = match is_literal {
+        true => name.len() > 2 && name[1..name.len() - 1].iter().all(|byte| is_of_literal(*byte)),
+        false => !name.is_empty() && name.iter().all(|byte| is_of_name(*byte)),
+    };
+    let is_port = match port.split_first() {
+        None => true,
+        Some((colon, digits)) => *colon == b':' && digits.iter().all(u8::is_ascii_digit),
+    };
+    is_name && is_port
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'.' | b'-' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'='
+        )
+}
+
+fn is_of_literal(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')
 }
 
 #[cfg(test)]
@@ -143,5 +148,20 @@ mod tests {
         }
         assert_eq!(seen("CONNECT", "shop.test:80"), None);
         assert_eq!(seen("CONNECT", "/"), None);
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for host in
+            ["a", "shop.test", "shop.test:80", "a:", "127.0.0.1:1", "[::1]", "[::ffff:1.2.3.4]:80", "a_b~!"]
+        {
+            assert!(is_host(host.as_bytes()), "{host:?}");
+        }
+        for other in [
+            "", ":80", "a:b", "a:80:80", "::1", "[::1", "::1]", "[]", "[::1]80", "[::1]:x", "[g]", "a]",
+            "u@a", "a,b", "a b", "%41", "a/b", "a?b", "a#b", "a\\b", "\u{e4}",
+        ] {
+            assert!(!is_host(other.as_bytes()), "{other:?}");
+        }
     }
 }

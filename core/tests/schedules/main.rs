@@ -1,0 +1,197 @@
+//! Random schedules: clients, applications and switches in any order, with bytes that come in any pieces and peers that die
+//! at any byte. An answer never reaches another client, no request gets two, what may happen once happens at most once,
+//! and at the end nothing is counted as open. Where nobody misbehaves, nothing fails.
+//!
+//! `ROLLCORE_SCHEDULES` says how many are played, `ROLLCORE_SCHEDULES_FROM` from which seed on.
+
+mod app;
+mod client;
+mod talk;
+mod world;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rollcore::internals::LoneProxy;
+use rollcore::{Counts, Generation, ProxyLimits, ProxyOptions, Traffic};
+use tokio::net::UnixListener;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+
+use talk::pause;
+use world::{Tally, World};
+
+/// A schedule takes less than a millisecond or two.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Where the applications listen.
+struct Apps {
+    listeners: [Rc<UnixListener>; 2],
+    paths: [PathBuf; 2],
+}
+
+impl Apps {
+    fn in_directory(directory: &std::path::Path) -> Self {
+        let paths = ["a", "b"].map(|name| directory.join(name));
+        let listeners =
+            paths.each_ref().map(|path| Rc::new(UnixListener::bind(path).expect("the path is free")));
+        Self { listeners, paths }
+    }
+}
+
+#[test]
+fn an_answer_never_reaches_another_client() {
+    let (count, first) = (number("ROLLCORE_SCHEDULES", 3_000), number("ROLLCORE_SCHEDULES_FROM", 1));
+    let mut tally = Tally::default();
+    let mut seed = first;
+    while seed < first + count {
+        // How often the runtime looks at its sockets changes what meets what.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .event_interval(1 + u32::try_from(seed / 100 % 7).expect("it is small"))
+            .build()
+            .expect("a runtime");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let local = LocalSet::new();
+        local.block_on(&runtime, async {
+            let apps = Apps::in_directory(directory.path());
+            while seed < first + count {
+                tally.add(play(seed, &apps).await);
+                seed += 1;
+                if seed % 100 == 0 {
+                    break;
+                }
+            }
+        });
+    }
+    let Tally { requests, answers, tunnels, own_answers, cut_short, switches, deaths, aborts } = tally;
+    assert!(answers > count && requests > answers, "{tally:?}");
+    if count >= 100 {
+        assert!(
+            [tunnels, own_answers, cut_short, switches, deaths, aborts].iter().all(|many| *many > 0),
+            "{tally:?}"
+        );
+    }
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{count} schedules from {first}: {tally:?}");
+}
+
+/// # Panics
+/// With the seed, when something is not as it must be.
+async fn play(seed: u64, apps: &Apps) -> Tally {
+    let world = Rc::new(World::new(seed));
+    let played = tokio::time::timeout(DEADLINE, act(&world, apps)).await;
+    if played.is_err() {
+        world.problem("it does not end".to_owned());
+    }
+    let problems = world.problems();
+    assert!(
+        problems.is_empty(),
+        "ROLLCORE_SCHEDULES_FROM={seed} ROLLCORE_SCHEDULES=1\n{}",
+        problems.join("\n")
+    );
+    let tally = *world.tally.borrow();
+    tally
+}
+
+async fn act(world: &Rc<World>, apps: &Apps) {
+    let limits = ProxyLimits {
+        half_close_timeout: Duration::from_millis(20),
+        park_timeout: Duration::ZERO,
+        ..ProxyLimits::default()
+    };
+    let proxy = LoneProxy::new(ProxyOptions { limits, ..ProxyOptions::new("127.0.0.1", 0) });
+    let accepting: Vec<_> = (0..2)
+        .map(|which| spawn_local(app::run(Rc::clone(&apps.listeners[which]), which, Rc::clone(world))))
+        .collect();
+    let dice = world.dice();
+    if world.is_kind || dice.borrow_mut().u8(..8) > 0 {
+        let _ = proxy.switch_to(Traffic::to(Generation(1), [apps.paths[1].clone()]));
+    }
+    let mut serving = JoinSet::new();
+    let mut clients = JoinSet::new();
+    let count = dice.borrow_mut().usize(1..4);
+    for _ in 0..count {
+        let room = [1, 7, 64, 1024, 65_536][dice.borrow_mut().usize(..5)];
+        let (ours, theirs) = tokio::io::duplex(room);
+        let lone = proxy.clone();
+        serving.spawn_local(async move { lone.serve(theirs).await });
+        clients.spawn_local(client::run(ours, Rc::clone(world)));
+    }
+    let switching = spawn_local(switch(proxy.clone(), Rc::clone(world), apps.paths.clone()));
+    while let Some(ended) = clients.join_next().await {
+        if let Err(error) = ended {
+            world.problem(format!("a client panicked: {error}"));
+        }
+    }
+    if let Err(error) = switching.await {
+        world.problem(format!("the switch panicked: {error}"));
+    }
+    while let Some(ended) = serving.join_next().await {
+        if let Err(error) = ended {
+            world.problem(format!("the relay panicked: {error}"));
+        }
+    }
+    for generation in 1..=LAST_GENERATION {
+        let counts = proxy.counts(Generation(generation));
+        if counts != Counts::default() {
+            world.problem(format!("{counts:?} are left of {generation}"));
+        }
+    }
+    drop(proxy);
+    while world.open.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    accepting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+const LAST_GENERATION: u64 = 6;
+
+/// Sends traffic from one application to the other and back.
+async fn switch(proxy: LoneProxy, world: Rc<World>, paths: [PathBuf; 2]) {
+    let dice = world.dice();
+    let mut draining = JoinSet::new();
+    for generation in 2..=LAST_GENERATION {
+        for _ in 0..dice.borrow_mut().usize(..6) {
+            pause(&dice).await;
+        }
+        if dice.borrow_mut().bool() {
+            continue;
+        }
+        let which = usize::from(generation % 2 == 1);
+        world.tally.borrow_mut().switches += 1;
+        if !world.is_kind && dice.borrow_mut().u8(..8) == 0 {
+            drop(proxy.switch_to(Traffic::none()));
+            continue;
+        }
+        world.drained[which].set(false);
+        let Some(old) = proxy.switch_to(Traffic::to(Generation(generation), [paths[which].clone()])) else {
+            continue;
+        };
+        if !world.is_kind && dice.borrow_mut().u8(..4) == 0 {
+            old.cut_now();
+        } else if world.is_kind {
+            let was = usize::from(old.generation().0 % 2 == 1);
+            let (proxy, world) = (proxy.clone(), Rc::clone(&world));
+            draining.spawn_local(async move {
+                let report = old.drained(DEADLINE).await;
+                if report.requests_cut + report.tunnels_cut > 0 {
+                    world.problem(format!("{report:?}"));
+                }
+                // Unless traffic has come back to it meanwhile, nothing reaches it any more.
+                let is_away = proxy.active().is_some_and(|active| usize::from(active.0 % 2 == 1) != was);
+                if is_away {
+                    world.drained[was].set(true);
+                }
+            });
+        }
+        if dice.borrow_mut().bool() {
+            proxy.sweep();
+        }
+    }
+    while draining.join_next().await.is_some() {}
+}
