@@ -56,17 +56,21 @@ pub(super) enum Next<S> {
 }
 
 /// Serves one client until its connection ends. Which release answers is decided for each request anew (compat C-88).
-pub(crate) async fn serve_connection<S: ClientStream>(
+/// `held` is let go with the connection.
+///
+/// No `async fn`, and nothing in here is moved into a future of another one: both would have room for the connection
+/// twice, and this is what an idle client costs.
+pub(crate) fn serve_connection<S: ClientStream>(
     stream: S,
     peer: Peer,
     worker: Arc<Worker>,
     closing: bool,
-) {
+    held: impl Send,
+) -> impl Future<Output = ()> + Send {
     let registered = worker.shared.clients.register();
-    let client = &registered.client;
-    let connection = Connection {
+    let mut connection = Connection {
         stream,
-        client: Arc::clone(client),
+        client: Arc::clone(&registered.client),
         alarm: Alarm::new(),
         peer: peer.address,
         address: client_address(peer.address.ip()).into(),
@@ -75,12 +79,16 @@ pub(crate) async fn serve_connection<S: ClientStream>(
         is_last: closing,
         worker,
     };
-    until_cut(connection.run(), client).await;
+    async move {
+        until_cut(pin!(connection.run()), &registered.client).await;
+        drop(connection);
+        drop(registered);
+        drop(held);
+    }
 }
 
 /// Ends early when the client's request is to be cut, and counts that.
-async fn until_cut(run: impl Future<Output = ()>, client: &Client) {
-    let mut run = pin!(run);
+async fn until_cut(mut run: Pin<&mut impl Future<Output = ()>>, client: &Client) {
     let mut known: Option<Waker> = None;
     poll_fn(|cx| {
         if !known.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
@@ -97,7 +105,7 @@ async fn until_cut(run: impl Future<Output = ()>, client: &Client) {
 }
 
 impl<S: ClientStream> Connection<S> {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         self.serve().await;
         if S::SAYS_GOODBYE && !self.client.is_close_delimited() {
             let goodbye = Box::pin(self.stream.shutdown());

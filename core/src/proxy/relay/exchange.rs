@@ -94,7 +94,8 @@ impl<S: ClientStream> Connection<S> {
         if worker.keeps_lines() {
             account.asked = Asked::of(out.filled(), true);
         }
-        let flight = Flight::new(account, input, out, plan.body, &limits);
+        // In a box: it is handed on from step to step, and each would have room for it in the future of this request.
+        let flight = Box::new(Flight::new(account, input, out, plan.body, &limits));
         self.answer(plan, flight, &worker, &limits).await
     }
 
@@ -137,7 +138,7 @@ impl<S: ClientStream> Connection<S> {
     async fn answer(
         &mut self,
         mut plan: Plan,
-        mut flight: Flight,
+        mut flight: Box<Flight>,
         worker: &Worker,
         limits: &ProxyLimits,
     ) -> Next<S> {
@@ -352,7 +353,7 @@ impl<S: ClientStream> Connection<S> {
 
     async fn relay(
         &mut self,
-        mut flight: Flight,
+        mut flight: Box<Flight>,
         upstream: Upstream,
         mut reply: Reply,
         limits: &ProxyLimits,
