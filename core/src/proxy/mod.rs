@@ -232,7 +232,7 @@ impl DrainingProxy {
         self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
     }
 
-    /// From now on new connections and new requests are held to `limits`.
+    /// From now on new connections and new requests are held to `limits`; what is under way keeps what it began with.
     pub fn set_limits(&self, limits: ProxyLimits) {
         self.shared.set_limits(limits);
     }

@@ -6,6 +6,7 @@ mod retire;
 mod retire_owner;
 mod rollback;
 mod service;
+mod socket;
 mod stage;
 
 use crate::event::Event;
