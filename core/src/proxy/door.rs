@@ -113,10 +113,12 @@ pub(super) async fn before_the_end<T>(worker: &Worker, entry: impl Future<Output
 
 /// Looks after the certificates as long as somebody new is let in. One worker of a proxy does so.
 pub(super) async fn watch_certificates(worker: Arc<Worker>) {
-    let is_first = worker.shared.tls.get().is_some_and(TlsFront::begin_watch);
+    if !worker.shared.tls.get().is_some_and(TlsFront::begin_watch) {
+        return;
+    }
     let mut phase = worker.shared.phase.subscribe();
     let mut leaving = pin!(phase.wait_for(|phase| *phase != Phase::Serving));
-    while is_first {
+    loop {
         tokio::select! {
             biased;
             _ = leaving.as_mut() => return,

@@ -117,12 +117,12 @@ impl<S: ClientStream> Connection<S> {
         let mut input = None;
         loop {
             if !self.request_begins(&mut input).await {
-                return;
+                return self.end().await;
             }
             // In a box of its own, so that an idle client costs little.
             match Box::pin(self.exchange(input.take())).await {
                 Next::Request(rest) => input = rest,
-                Next::Close => return,
+                Next::Close => return self.end().await,
                 Next::Linger => return self.linger().await,
                 Next::Tunnel(tunnel, _) => return tunnel.run(&mut self.stream, &mut self.alarm).await,
             }
@@ -146,6 +146,18 @@ impl<S: ClientStream> Connection<S> {
             Poll::Pending => Poll::Pending,
         })
         .await
+    }
+
+    /// Says that this is the end, to a client who has to hear it (RFC 8446 §6.1), unless the answer broke off.
+    async fn end(&mut self) {
+        if S::SAYS_ITS_END && !self.client.is_close_delimited() {
+            self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+            poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
+                Poll::Pending if !self.alarm.is_due(cx) => Poll::Pending,
+                _ => Poll::Ready(()),
+            })
+            .await;
+        }
     }
 
     /// Lets the client finish what it is sending.
@@ -174,13 +186,18 @@ impl<S: ClientStream> Connection<S> {
         let timeout = self.worker.shared.limits().client_stall_timeout;
         let mut is_set = false;
         poll_fn(|cx| {
-            while !bytes.is_empty() {
-                match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            loop {
+                // What is encrypted may lie in a buffer below us.
+                let moved = match bytes.is_empty() {
+                    true => Pin::new(&mut self.stream).poll_flush(cx).map_ok(|()| 0),
+                    false => Pin::new(&mut self.stream).poll_write(cx, bytes),
+                };
+                match moved {
                     Poll::Ready(Ok(written @ 1..)) => {
                         bytes = &bytes[written..];
                         is_set = false;
                     }
-                    Poll::Ready(_) => return Poll::Ready(false),
+                    Poll::Ready(result) => return Poll::Ready(result.is_ok() && bytes.is_empty()),
                     Poll::Pending => {
                         if !is_set {
                             self.alarm.set(Some(clock::now() + timeout));
@@ -190,7 +207,6 @@ impl<S: ClientStream> Connection<S> {
                     }
                 }
             }
-            Poll::Ready(true)
         })
         .await
     }
