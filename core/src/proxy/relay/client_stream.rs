@@ -11,9 +11,6 @@ pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// From now on its end is a reset: a client that takes the end of its connection for the end of its answer must not
     /// take half an answer for a whole one (compat C-92).
     fn end_with_reset(&mut self);
-
-    /// Whether its end is to be said, so that nobody else can make it up.
-    const SAYS_GOODBYE: bool = false;
 }
 
 impl ClientStream for TcpStream {
@@ -31,8 +28,6 @@ impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
     fn end_with_reset(&mut self) {
         self.get_mut().0.end_with_reset();
     }
-
-    const SAYS_GOODBYE: bool = true;
 }
 
 impl ClientStream for tokio::io::DuplexStream {

@@ -7,9 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
-
 use crate::clock;
 use crate::proxy::clients::Client;
 use crate::proxy::door::Peer;
@@ -106,14 +103,6 @@ async fn until_cut(mut run: Pin<&mut impl Future<Output = ()>>, client: &Client)
 
 impl<S: ClientStream> Connection<S> {
     async fn run(&mut self) {
-        self.serve().await;
-        if S::SAYS_GOODBYE && !self.client.is_close_delimited() {
-            let goodbye = Box::pin(self.stream.shutdown());
-            let _gone_or_too_slow = timeout(LINGER_TIMEOUT, goodbye).await;
-        }
-    }
-
-    async fn serve(&mut self) {
         let mut input = None;
         loop {
             if !self.request_begins(&mut input).await {
@@ -151,22 +140,25 @@ impl<S: ClientStream> Connection<S> {
     /// Says that this is the end, to a client who has to hear it (RFC 8446 §6.1), unless the answer broke off.
     async fn end(&mut self) {
         if S::SAYS_ITS_END && !self.client.is_close_delimited() {
-            self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
-            poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
-                Poll::Pending if !self.alarm.is_due(cx) => Poll::Pending,
-                _ => Poll::Ready(()),
-            })
-            .await;
+            self.shut_down().await;
         }
+    }
+
+    async fn shut_down(&mut self) -> bool {
+        self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+        poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Pending if !self.alarm.is_due(cx) => Poll::Pending,
+            shut => Poll::Ready(matches!(shut, Poll::Ready(Ok(())))),
+        })
+        .await
     }
 
     /// Lets the client finish what it is sending.
     async fn linger(&mut self) {
-        if self.stream.shutdown().await.is_err() {
-            return;
+        if self.shut_down().await {
+            self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+            poll_fn(|cx| self.poll_linger(cx)).await;
         }
-        self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
-        poll_fn(|cx| self.poll_linger(cx)).await;
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
