@@ -13,6 +13,8 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     /// Nobody misbehaves, so nothing may fail.
     pub(crate) is_kind: bool,
+    /// Who is waited for.
+    pub(crate) stage: Cell<&'static str>,
     actors: Cell<u64>,
     tokens: Cell<u64>,
     /// How often the application met a request that may not happen twice.
@@ -56,6 +58,7 @@ impl World {
         Self {
             seed,
             is_kind: seed % 4 == 0,
+            stage: Cell::new(""),
             actors: Cell::new(0),
             tokens: Cell::new(0),
             met: RefCell::default(),
