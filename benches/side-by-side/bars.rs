@@ -6,7 +6,7 @@ use crate::subject::Subject::{self, Haproxy, HaproxyTuned, L4Tokio, Nginx, Rollc
 use crate::syscalls::Count;
 
 /// Processor time per request at most, as a ratio to a peer's.
-const CPU: [(&str, Subject, f64); 13] = [
+const CPU: [(&str, Subject, f64); 15] = [
     ("small-c64", Nginx, 0.82),
     ("small-c64", Haproxy, 0.76),
     ("small-c64", L4Tokio, 1.12),
@@ -14,7 +14,9 @@ const CPU: [(&str, Subject, f64); 13] = [
     ("post1k-c64", Haproxy, 0.85),
     ("chunked-c64", Nginx, 0.65),
     ("chunked-c64", Haproxy, 0.85),
+    ("64k-c64", Haproxy, 1.0),
     ("64k-c64", HaproxyTuned, 1.0),
+    ("1m-c16", Haproxy, 1.0),
     ("1m-c16", HaproxyTuned, 1.0),
     ("close-c64", Haproxy, 1.0),
     ("ws-c64", Haproxy, 1.0),
@@ -36,6 +38,8 @@ pub struct Verdict {
     pub measured: f64,
     /// From the lowest to the highest round, where there were several.
     pub spread: Option<(f64, f64)>,
+    /// How many rounds it is the median of.
+    pub rounds: usize,
     /// What keeps it from being met whatever the figure is.
     pub problem: Option<String>,
 }
@@ -65,6 +69,7 @@ impl Verdicts {
                 bar,
                 measured: ratio.median,
                 spread: Some((ratio.lowest, ratio.highest)),
+                rounds: ratio.rounds,
                 problem: (failures > 0).then(|| format!("{failures} requests failed")),
             });
         }
@@ -88,6 +93,6 @@ impl Verdicts {
     }
 
     fn push(&mut self, figure: String, bar: f64, measured: f64) {
-        self.0.push(Verdict { figure, bar, measured, spread: None, problem: None });
+        self.0.push(Verdict { figure, bar, measured, spread: None, rounds: 1, problem: None });
     }
 }

@@ -134,7 +134,7 @@ impl Client {
             Way::Keep => self.request(scenario, OK).await,
             Way::Close => {
                 self.request(scenario, OK).await?;
-                match self.read(|bytes| bytes.len()).await? {
+                match self.read(<[u8]>::len).await? {
                     0 => Ok(()),
                     _ => Err(Failure::Wrong("more bytes than the answer has")),
                 }

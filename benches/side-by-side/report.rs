@@ -56,7 +56,7 @@ impl Report {
 
     /// Ratios to each peer, and the figures behind them.
     pub fn cpu(self, samples: &Samples, subjects: &[Subject], scenarios: &[&Scenario]) {
-        for peer in [Subject::Nginx, Subject::Haproxy, Subject::HaproxyTuned, Subject::L4Tokio] {
+        for peer in Subject::ALL.into_iter().filter(|peer| *peer != Subject::Rollcore) {
             if !subjects.contains(&peer) {
                 continue;
             }
@@ -133,7 +133,7 @@ impl Report {
 
     /// Each bar.
     pub fn verdicts(self, verdicts: &Verdicts) {
-        let mut table = self.table(&["bar", "at most", "measured", "lowest-highest", "verdict"]);
+        let mut table = self.table(&["bar", "at most", "measured", "lowest-highest", "rounds", "verdict"]);
         for verdict in &verdicts.0 {
             let digits = if verdict.bar < 100.0 { 2 } else { 0 };
             let number = |number: f64| format!("{number:.digits$}");
@@ -148,6 +148,7 @@ impl Report {
                 right(number(verdict.bar)),
                 right(number(verdict.measured)),
                 right(spread.unwrap_or_default()),
+                right(verdict.rounds.to_string()),
                 Cell::new(said),
             ]);
         }

@@ -168,7 +168,7 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// One worker, kept connections to the application, no access log; the forwarded fields that rollcore adds as well.
-/// Tuned: an answer of 1 MiB fits into the buffers, so that none goes through a file.
+/// Tuned: the best of several sizes of buffers that were tried, and no answer goes through a file.
 fn nginx_conf(port: u16, place: Place, is_tuned: bool) -> String {
     let Place { upstream, is_bare, .. } = place;
     // As root its worker becomes somebody who may not enter our folder.
@@ -182,7 +182,7 @@ fn nginx_conf(port: u16, place: Place, is_tuned: bool) -> String {
          proxy_set_header X-Forwarded-Port $server_port;"
     };
     let tuned = if is_tuned {
-        "proxy_buffer_size 64k; proxy_buffers 8 256k; proxy_busy_buffers_size 512k; proxy_max_temp_file_size 0;"
+        "proxy_buffer_size 64k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;"
     } else {
         ""
     };
@@ -214,7 +214,8 @@ http {{
 }
 
 /// One thread, connections to the application reused always; the forwarded fields that rollcore adds as well.
-/// Tuned: larger buffers, and splicing where HAProxy itself thinks that it pays.
+/// Tuned: the best of several sizes of buffers that were tried, with and without splicing: 1 MiB costs a third less so, and
+/// 64 KiB about the same.
 fn haproxy_cfg(port: u16, place: Place, is_tuned: bool) -> String {
     let Place { upstream, is_bare, .. } = place;
     let forwarded = if is_bare {
@@ -225,12 +226,13 @@ fn haproxy_cfg(port: u16, place: Place, is_tuned: bool) -> String {
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-header X-Forwarded-Port %[dst_port]"
     };
-    let tuned = if is_tuned { "tune.bufsize 131072" } else { "" };
+    let (buffers, splice) =
+        if is_tuned { ("tune.bufsize 32768", "option splice-response") } else { ("", "") };
     format!(
         "global
     nbthread 1
-    maxconn 9000
-    {tuned}
+    maxconn 6000
+    {buffers}
 defaults
     mode http
     timeout connect 5s
@@ -238,6 +240,7 @@ defaults
     timeout server 75s
     timeout tunnel 1h
     timeout http-keep-alive 75s
+    {splice}
 listen app
     bind 127.0.0.1:{port} backlog 4096
     http-reuse always

@@ -7,6 +7,8 @@
 //! byte comes when.
 
 mod reader;
+mod steps;
 
 pub use crate::proxy::LoneProxy;
 pub use reader::{MessageReader, ReadEnd, SeenMessage};
+pub use steps::{head_end, is_hop_by_hop, may_carry, pass_request, pass_response, read_request, scan_chunks};

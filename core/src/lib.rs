@@ -71,8 +71,8 @@
 //!
 //! # What is absent
 //!
-//! Only Linux was tested. There is no TLS and no HTTP/2: put what terminates them in front. A key that nobody knows is
-//! warned about.
+//! Only Linux was tested. HTTP/3 and WebSockets over HTTP/2 are not served, and no certificate is asked for anywhere: see
+//! the [chapter](manual::https). A key that nobody knows is warned about.
 
 // floor 0: words
 mod event;
@@ -89,6 +89,7 @@ mod spec;
 mod template;
 // floor 2: hands
 mod clock;
+mod descriptors;
 mod health;
 mod port;
 mod proxy;
@@ -114,15 +115,15 @@ pub use config::{
 pub use control::{
     ControlBindError, ControlClient, ControlCommand, ControlEnd, ControlError, ControlLimits, ControlNote,
     ControlReply, ControlServer, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand, PROBE_TIMEOUT,
-    REPLY_BYTES_MAX, SOCKET_PATH_BYTES_MAX, ServeControl, Serving, TakeoverError, control_presence,
-    take_over,
+    REPLY_BYTES_MAX, ServeControl, Serving, TakeoverError, control_presence, take_over,
 };
 pub use engine::{
     Check, ChildStatus, ConnectionCounts, ControlPresence, ControlStatus, DaemonSeen, DeployError, Deployed,
     Engine, EngineOptions, EngineStartError, EventCursor, InstanceStatus, LegacyError, LegacyProcess,
-    LogLine, ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release, ReleaseSeen,
-    ReleaseStatus, RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport, SingleStatus,
-    Status, StopError, Stuck, doctor, find_release, longest_shutdown, longest_stop, stop_legacy,
+    LogLine, PAUSE_TIMEOUT_MAX, ProxyStatus, RUNTIME_FORMAT, RecoverError, Recovered, Recovery, Release,
+    ReleaseSeen, ReleaseStatus, RestartError, RestoreError, RetireError, RuntimeIdentity, ShutdownReport,
+    SingleStatus, Status, StopError, Stuck, TrafficError, TrafficStatus, doctor, find_release,
+    longest_shutdown, longest_stop, stop_legacy,
 };
 pub use event::{
     Batch, CleanupPhase, EVENTS_MAX_DEFAULT, Event, EventLog, Orphan, ProcessEvent, StampedEvent,
@@ -134,10 +135,11 @@ pub use id::{
     Attestation, Generation, InstanceId, InstanceKey, OpId, Pid, ProcessId, RELEASE_ID_BYTES_MAX, ReleaseId,
     Revision, Seq, UnsafeName,
 };
-pub use port::{Lease, LeaseError, PortAllocator};
+pub use port::{Lease, LeaseError, PortAllocator, SocketAllocator, SocketLease, SocketLeaseError};
 pub use proxy::{
-    Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver, Latency, ParkCounts, ProxyOptions,
-    StatusCounts, Traffic, TrafficCounts, UpstreamError,
+    AccessLogCounts, Admissions, Backend, BindError, Counts, Draining, DrainingProxy, ErrorObserver,
+    HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind, Latency, ParkCounts, ProxyOptions, ServeOn,
+    StatusCounts, TlsError, TlsNews, TlsObserver, Traffic, TrafficCounts, UpstreamError,
 };
 pub use report::{
     AfterExit, BackendState, Change, DrainReport, HookProblem, MemberMemory, MemorySample, OutputLine,

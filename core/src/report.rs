@@ -276,6 +276,10 @@ pub struct DrainReport {
     pub requests_cut: u64,
     /// Tunnels that were still open when the budget was spent; they were cut.
     pub tunnels_cut: u64,
+    /// Streams of events that were ended after a whole event, shortly before the budget was spent.
+    pub streams_ended: u64,
+    /// WebSockets that were ended with a Close frame (1012, "Service Restart"), shortly before the budget was spent.
+    pub tunnels_ended: u64,
     /// How long the drain took.
     pub took: Duration,
 }

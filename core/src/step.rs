@@ -11,7 +11,7 @@ use crate::id::{InstanceId, ProcessId};
 pub enum Step {
     /// Look at everything that can be looked at before anything is touched.
     Preflight,
-    /// Lease a port for every process that has one.
+    /// Lease a port or a socket for every process that has one.
     LeasePorts,
     /// Start a service that no release has started yet.
     StartService(ProcessId),
@@ -32,7 +32,7 @@ pub enum Step {
 pub enum Undo {
     /// There is nothing to take back.
     Nothing,
-    /// Give the leased ports back.
+    /// Give the leased ports and sockets back.
     ReturnPorts,
     /// Stop a service that this rollout started, and forget it.
     StopService(ProcessId),

@@ -1,78 +1,175 @@
-//! A proxy without descriptors left goes on once there are some again. It runs in a process of its own, because a limit
-//! of descriptors is one of the whole process.
+//! Without descriptors nobody is let in for a while, the control socket is served all the same, and once there are some
+//! again everything is as before. In a process of its own, because a limit of descriptors is one of the whole process.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use rollcore::{DrainingProxy, Generation, ProxyOptions, Traffic};
+use rollcore::{
+    ControlCommand, ControlReply, ControlServer, ControlSpec, DrainingProxy, Generation, ProxyOptions,
+    ServeControl, Traffic,
+};
+use serde_json::json;
 
 const ROLE: &str = "ROLLCORE_TEST_UPSTREAM";
+const SOCKET: &str = "ROLLCORE_TEST_SOCKET";
+const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn out_of_descriptors_is_a_pause() {
-    match std::env::var(ROLE) {
-        Ok(upstream) => be_the_proxy(upstream.parse().expect("an address")),
-        Err(_) => starve_a_proxy(),
+    match (std::env::var(ROLE), std::env::var(SOCKET)) {
+        (Ok(upstream), Ok(socket)) => be_the_proxy(upstream.parse().expect("an address"), Path::new(&socket)),
+        _ => starve_a_proxy(),
     }
 }
 
-/// The child: 40 descriptors, until its stdin ends.
-fn be_the_proxy(upstream: SocketAddr) {
+/// Knows one answer.
+struct Answers;
+
+impl ServeControl for Answers {
+    async fn handle(&self, _: ControlCommand) -> ControlReply {
+        ControlReply::success(&json!({ "application": "shop" }))
+    }
+}
+
+/// The child: 64 descriptors, until its stdin ends. It eats what is left of them, and gives them back.
+fn be_the_proxy(upstream: SocketAddr, socket: &Path) {
     let proxy = DrainingProxy::bind(ProxyOptions::new("127.0.0.1", 0)).expect("a free port");
     let _ = proxy.switch_to(Traffic::to(Generation(1), [upstream]));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let spec = ControlSpec { path: socket.to_owned(), ..ControlSpec::default() };
+    let server = runtime.block_on(ControlServer::bind(&spec)).expect("the path is free");
+    let _serving = runtime.block_on(async { server.serve(Answers) });
+    say(&format!("listening {}", proxy.local_addr()));
+    let mut eaten = Vec::new();
+    for order in std::io::stdin().lines().map_while(Result::ok) {
+        match order.as_str() {
+            "eat" => eaten.extend(std::iter::from_fn(|| File::open("/dev/null").ok())),
+            _ => eaten.clear(),
+        }
+        let admissions = proxy.admissions();
+        say(&format!("{order} {} {}", admissions.connections_max, admissions.refused_by_shortage));
+    }
+}
+
+fn say(text: &str) {
     let mut out = std::io::stdout();
-    writeln!(out, "listening {}", proxy.local_addr()).expect("the parent reads");
-    out.flush().expect("the parent reads");
-    let _ = std::io::stdin().read(&mut [0]);
+    writeln!(out, "{text}").and_then(|()| out.flush()).expect("the parent reads");
+}
+
+/// The parent's side of the child.
+struct Starved {
+    child: Child,
+    orders: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+    address: SocketAddr,
+    socket: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Starved {
+    fn start() -> Self {
+        let app = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let upstream = app.local_addr().expect("it is bound").to_string();
+        std::thread::spawn(move || {
+            for stream in app.incoming() {
+                std::thread::spawn(move || answer(stream.expect("a connection")));
+            }
+        });
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let socket = directory.path().join("control.sock");
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", "ulimit -n 64; exec \"$0\" --exact out_of_descriptors_is_a_pause --nocapture"])
+            .arg(std::env::current_exe().expect("we run"))
+            .env(ROLE, upstream)
+            .env(SOCKET, &socket)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        // Kept until the end: the child's test runner prints its result, too.
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let address = said(&mut lines, "listening ").parse().expect("an address");
+        let orders = child.stdin.take();
+        Self { child, orders, lines, address, socket, _directory: directory }
+    }
+
+    /// How many clients may be connected, and how many were turned away, when it has done what it is told.
+    fn tell(&mut self, order: &str) -> (usize, u64) {
+        writeln!(self.orders.as_mut().expect("it is not ended"), "{order}").expect("the child reads");
+        let numbers = said(&mut self.lines, &format!("{order} "));
+        let (max, refused) = numbers.split_once(' ').expect("two numbers");
+        (max.parse().expect("a number"), refused.parse().expect("a number"))
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the kernel takes it");
+        stream.set_read_timeout(Some(SOON)).expect("it is not zero");
+        stream
+    }
+
+    fn end(mut self) {
+        drop(self.orders.take());
+        let rest: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
+        assert!(self.child.wait().expect("it is our child").success(), "{rest:?}");
+    }
+}
+
+fn said(lines: &mut Lines<BufReader<ChildStdout>>, beginning: &str) -> String {
+    let mut lines = lines.map_while(Result::ok);
+    let found = lines.find_map(|line| Some(line.split_once(beginning)?.1.to_owned()));
+    found.unwrap_or_else(|| panic!("the child does not say {beginning:?}"))
 }
 
 fn starve_a_proxy() {
-    let app = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let upstream = app.local_addr().expect("it is bound").to_string();
-    std::thread::spawn(move || {
-        for stream in app.incoming() {
-            std::thread::spawn(move || answer(stream.expect("a connection")));
-        }
-    });
-    let program = std::env::current_exe().expect("we run");
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", "ulimit -n 40; exec \"$0\" --exact out_of_descriptors_is_a_pause --nocapture"])
-        .arg(program)
-        .env(ROLE, upstream)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("there is a shell");
-    // Kept until the end: the child's test runner prints its result, too.
-    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-    let address: SocketAddr = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.split_once("listening ")?.1.parse().ok())
-        .expect("the child listens");
+    let mut proxy = Starved::start();
+    let (connections_max, refused) = proxy.tell("give back");
+    // 64 less a quarter for others, and two for each client.
+    assert_eq!((connections_max, refused), (24, 0));
 
-    // Far more than it can take; those it has not accepted wait in the kernel's queue.
-    let crowd: Vec<TcpStream> =
-        (0..100).map(|_| TcpStream::connect(address).expect("the kernel takes it")).collect();
-    let mut first = &crowd[0];
-    assert!(
-        get(&mut first).is_ok_and(|answer| answer.starts_with("HTTP/1.1 ")),
-        "an accepted client is served"
-    );
-    drop(crowd);
-    let late = TcpStream::connect(address).expect("it still listens");
-    let answer = get(&mut &late).expect("it answers");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    // Far more than it lets in: those wait in the kernel's queue, and are served when others leave.
+    let crowd: Vec<TcpStream> = (0..100).map(|_| proxy.connect()).collect();
+    for mut client in crowd {
+        assert!(get(&mut client).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 OK\r\n")));
+    }
 
-    drop(child.stdin.take());
-    let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    assert!(child.wait().expect("it is our child").success(), "{rest:?}");
+    // Somebody eats every descriptor.
+    proxy.tell("eat");
+    for _ in 0..5 {
+        assert!(status(&proxy.socket).contains("\"application\":\"shop\""), "control is served");
+    }
+    let waiting: Vec<TcpStream> = (0..3).map(|_| proxy.connect()).collect();
+    for mut client in waiting {
+        // Told, when waiting did not help.
+        let mut rest = Vec::new();
+        let _closed_or_reset = client.read_to_end(&mut rest);
+        assert!(rest.is_empty());
+    }
+    let (_, refused) = proxy.tell("eat");
+    assert_eq!(refused, 3, "each is counted");
+
+    proxy.tell("give back");
+    let late = get(&mut proxy.connect()).expect("it answers");
+    assert!(late.starts_with("HTTP/1.1 200 OK\r\n"), "{late}");
+    assert!(status(&proxy.socket).contains("\"application\":\"shop\""));
+    proxy.end();
 }
 
-fn get(stream: &mut &TcpStream) -> std::io::Result<String> {
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+fn status(socket: &Path) -> String {
+    let mut stream = UnixStream::connect(socket).expect("it listens");
+    stream.set_read_timeout(Some(SOON)).expect("it is not zero");
+    stream.write_all(b"{\"command\":\"status\"}\n").expect("it is open");
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).expect("it answers");
+    answer
+}
+
+fn get(stream: &mut TcpStream) -> std::io::Result<String> {
     stream.write_all(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")?;
     let mut answer = [0; 1024];
     let read = stream.read(&mut answer)?;

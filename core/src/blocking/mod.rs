@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use crate::engine::{
     self, DeployError, Deployed, EngineStartError, Release, RestartError, RestoreError, ShutdownReport,
-    Status, StopError,
+    Status, StopError, TrafficError,
 };
 use crate::event::{Batch, StampedEvent};
 use crate::id::{InstanceId, ReleaseId, Seq};
@@ -142,6 +142,27 @@ impl Engine {
         let engine = self.engine.clone();
         let restarted = self.threads.run(async move { engine.restart(selection).await });
         restarted.unwrap_or_else(|| Err(NO_ANSWER.into()))
+    }
+
+    /// Lets every new request wait, until [`resume`](Self::resume) or for `timeout`. See
+    /// [`Engine::pause`](crate::Engine::pause).
+    ///
+    /// # Errors
+    /// [`TrafficError`] when `timeout` is zero or too long, or the engine is on its way out.
+    pub fn pause(&self, timeout: Option<Duration>) -> Result<(), TrafficError> {
+        let engine = self.engine.clone();
+        let paused = self.threads.run(async move { engine.pause(timeout).await });
+        paused.unwrap_or_else(|| Err(NO_ANSWER.into()))
+    }
+
+    /// Sends whoever waits since a pause, in the order in which they came.
+    ///
+    /// # Errors
+    /// [`TrafficError`] when the engine is on its way out.
+    pub fn resume(&self) -> Result<(), TrafficError> {
+        let engine = self.engine.clone();
+        let resumed = self.threads.run(async move { engine.resume().await });
+        resumed.unwrap_or_else(|| Err(NO_ANSWER.into()))
     }
 
     /// Stops every process, then the proxy. Takes as long as the stops take: for ever, when a process may take for

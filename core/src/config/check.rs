@@ -23,6 +23,7 @@ pub(super) fn across(processes: &[ProcessDraft], notes: &mut Notes) {
         check_id(id, !seen.insert(id), notes);
         check_replicas(&process.spec, notes);
         check_non_blocking_drain(&process.spec, notes);
+        check_address(&process.spec, notes);
         check_handoff(&process.spec, notes);
         check_stop(process, notes);
     }
@@ -45,7 +46,7 @@ fn check_id(id: &str, is_duplicate: bool, notes: &mut Notes) {
 }
 
 fn check_replicas(spec: &ProcessSpec, notes: &mut Notes) {
-    let may_have_several = spec.policy == ProcessPolicy::Companion && spec.port.is_none();
+    let may_have_several = spec.policy == ProcessPolicy::Companion && spec.listen_at().is_none();
     if spec.replicas > 1 && !may_have_several {
         notes.issue(
             format!(
@@ -69,6 +70,18 @@ fn check_replicas_max(spec: &ProcessSpec, notes: &mut Notes) {
     }
 }
 
+fn check_address(spec: &ProcessSpec, notes: &mut Notes) {
+    if spec.socket && spec.port.is_some() {
+        let id = &spec.id;
+        notes.issue(
+            format!("Process \"{id}\" sets both port and socket, but it listens at one of them"),
+            format!(
+                "Drop port from \"{id}\" to listen at {{{{socket}}}}, or socket to listen at {{{{port}}}}."
+            ),
+        );
+    }
+}
+
 fn check_non_blocking_drain(spec: &ProcessSpec, notes: &mut Notes) {
     if spec.non_blocking_drain && spec.policy != ProcessPolicy::Companion {
         let (id, policy) = (&spec.id, spec.policy.as_str());
@@ -85,6 +98,7 @@ fn check_handoff(spec: &ProcessSpec, notes: &mut Notes) {
     }
     let id = &spec.id;
     match spec.port {
+        _ if spec.socket && spec.policy == ProcessPolicy::Service => {}
         _ if spec.policy != ProcessPolicy::Service => notes.issue(
             format!("Process \"{id}\" can only set deployStrategy: \"handoff\" on a service process"),
             format!(
@@ -135,7 +149,7 @@ fn check_proxied(processes: &[ProcessDraft], notes: &mut Notes) {
             "Mark exactly one process with policy: proxied.",
         );
     }
-    for spec in proxied.iter().filter(|spec| spec.port.is_none()) {
+    for spec in proxied.iter().filter(|spec| spec.listen_at().is_none()) {
         let id = if spec.id.as_str().is_empty() { "(unnamed)" } else { spec.id.as_str() };
         notes.issue(
             format!("Proxied process {id} must define a port range"),

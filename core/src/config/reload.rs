@@ -41,6 +41,9 @@ pub fn restart_needed(old: &Application, new: &Application) -> Vec<&'static str>
         ("proxy.upstreamHost", old.proxy.upstream_host != new.proxy.upstream_host),
         ("proxy.workers", old.proxy.workers != new.proxy.workers),
         ("proxy.upgrades", old.proxy.upgrades != new.proxy.upgrades),
+        ("proxy.admin", old.proxy.admin != new.proxy.admin),
+        ("proxy.tls", old.proxy.tls.is_some() != new.proxy.tls.is_some()),
+        ("proxy.proxyProtocol", old.proxy.proxy_protocol != new.proxy.proxy_protocol),
         ("processes", !same_set(&old.processes, &new.processes)),
     ];
     differences.iter().filter(|(_, differs)| *differs).map(|(setting, _)| *setting).collect()
@@ -57,6 +60,6 @@ fn same_set(old: &[ProcessSpec], new: &[ProcessSpec]) -> bool {
 }
 
 fn same_part(old: &ProcessSpec, new: &ProcessSpec) -> bool {
-    let part = |spec: &ProcessSpec| (spec.policy, spec.strategy, spec.replicas, spec.port);
+    let part = |spec: &ProcessSpec| (spec.policy, spec.strategy, spec.replicas, spec.listen_at());
     part(old) == part(new)
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-/// The longest path of a socket, in bytes, as `unix(7)` has it; a longer one is refused.
-pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+use crate::spec::SOCKET_PATH_BYTES_MAX;
 
 /// Why the control socket is not there.
 #[derive(Debug, thiserror::Error)]

@@ -46,6 +46,13 @@ pub enum ControlCommand {
         /// A process policy.
         policy: Option<String>,
     },
+    /// Let requests wait. Ours; not in the contract.
+    Pause {
+        /// After how long traffic is resumed by itself; `None` means when somebody resumes it.
+        timeout: Option<Duration>,
+    },
+    /// Send whoever waits since a pause. Ours; not in the contract.
+    Resume,
     /// What happened (C-181).
     Events(EventsQuery),
     /// End everything (C-182).
@@ -167,6 +174,8 @@ impl ControlCommand {
             Self::Rollback { .. } => "rollback",
             Self::Stop { .. } => "stop",
             Self::Restart { .. } => "restart",
+            Self::Pause { .. } => "pause",
+            Self::Resume => "resume",
             Self::Events(_) => "events",
             Self::Shutdown => "shutdown",
             Self::RetireOwner { .. } => "retire-owner",
@@ -188,6 +197,10 @@ fn from_fields(fields: &Map<String, Value>) -> Result<ControlCommand, InvalidCom
             process_id: text(fields, "processId")?,
             policy: text(fields, "policy")?,
         }),
+        Some("pause") => {
+            Ok(ControlCommand::Pause { timeout: count(fields, "timeoutMs")?.map(Duration::from_millis) })
+        }
+        Some("resume") => Ok(ControlCommand::Resume),
         Some("events") => events(fields).map(ControlCommand::Events),
         Some("shutdown") => Ok(ControlCommand::Shutdown),
         Some("retire-owner") => retire_owner(fields),
@@ -354,6 +367,22 @@ mod tests {
         assert_eq!(limit("2"), Some(2));
         assert_eq!(limit("2.9"), Some(2));
         assert_eq!(limit("1e300"), Some(usize::MAX));
+    }
+
+    #[test]
+    fn a_pause_may_have_a_time() {
+        let pause = |timeout| ControlCommand::Pause { timeout };
+        assert_eq!(parsed(r#"{"command":"pause"}"#), pause(None));
+        assert_eq!(parsed(r#"{"command":"pause","timeoutMs":null}"#), pause(None));
+        assert_eq!(
+            parsed(r#"{"command":"pause","timeoutMs":1500}"#),
+            pause(Some(Duration::from_millis(1500)))
+        );
+        for wrong in ["-1", "1.5", "\"1s\"", "true"] {
+            let line = format!(r#"{{"command":"pause","timeoutMs":{wrong}}}"#);
+            assert_eq!(refused(&line), "timeoutMs must be a non-negative integer");
+        }
+        assert_eq!(parsed(r#"{"command":"resume"}"#), ControlCommand::Resume);
     }
 
     #[test]

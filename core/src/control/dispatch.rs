@@ -9,7 +9,7 @@ use super::command::{ControlCommand, EventsQuery};
 use super::reply::ControlReply;
 use super::server::{ControlNote, ServeControl};
 use crate::clock;
-use crate::engine::{Deployed, Engine, Release, ShutdownReport};
+use crate::engine::{Deployed, Engine, Release, ShutdownReport, TrafficError};
 use crate::event::{Event, StampedEvent};
 use crate::id::{ReleaseId, Seq, UnsafeName};
 use crate::rollout::{RestartSelection, RollbackTo};
@@ -26,6 +26,8 @@ impl ServeControl for Engine {
             ControlCommand::Rollback { release_id } => rollback(self, release_id).await,
             ControlCommand::Stop { release_id } => stop(self, release_id).await,
             ControlCommand::Restart { process_id, policy } => restart(self, process_id, policy).await,
+            ControlCommand::Pause { timeout } => traffic(self, self.pause(timeout).await),
+            ControlCommand::Resume => traffic(self, self.resume().await),
             ControlCommand::Events(query) if query.is_extended() => new_events(self, query).await,
             ControlCommand::Events(query) => events(&self.recent_events(query.limit)),
             ControlCommand::Shutdown => shut_down(self.shutdown().await),
@@ -122,6 +124,21 @@ async fn restart(engine: &Engine, process: Option<String>, policy: Option<String
         Ok(instances) => ControlReply::success(&json!({ "restarted": instances })),
         Err(error) => ControlReply::failure(error.code(), error.to_string()),
     }
+}
+
+/// `inFlight` is what the active release still answers: after a pause, what whoever paused may want to wait for.
+fn traffic(engine: &Engine, done: Result<(), TrafficError>) -> ControlReply {
+    if let Err(error) = done {
+        return ControlReply::failure(error.code(), error.to_string());
+    }
+    let status = engine.status();
+    let active =
+        status.releases.iter().find(|release| Some(&release.release_id) == status.active_release_id.as_ref());
+    ControlReply::success(&json!({
+        "inFlight": active.map_or(0, |release| release.connections.http),
+        "parked": status.proxy.parked,
+        "traffic": status.proxy.traffic,
+    }))
 }
 
 fn policy_named(name: &str) -> Option<ProcessPolicy> {

@@ -26,7 +26,7 @@ mod server;
 mod socket;
 mod takeover;
 
-pub use bind_error::{ControlBindError, SOCKET_PATH_BYTES_MAX};
+pub use bind_error::ControlBindError;
 pub use client::{ControlClient, ControlError, REPLY_BYTES_MAX};
 pub use command::{ControlCommand, EVENTS_WAIT_MAX, EventsQuery, InvalidCommand};
 pub use presence::control_presence;

@@ -22,9 +22,10 @@ use super::file::SocketFile;
 use super::gate::{ConnectionId, Gate};
 use super::reply::ControlReply;
 use super::socket;
+use crate::descriptors::{Reserve, is_out_of_descriptors};
 use crate::spec::ControlSpec;
 
-/// How long to wait after an accept that failed, usually for want of descriptors.
+/// How long to wait after an accept that failed, usually because even the descriptor that is kept for this is in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Somebody who carries commands out. The engine is one.
@@ -207,9 +208,18 @@ impl ControlServer {
         connections: &mut JoinSet<()>,
     ) -> Infallible {
         let places = Arc::new(Semaphore::new(self.limits.connections_max));
+        let mut reserve = Reserve::new();
         let mut id = 0;
         loop {
-            let stream = self.accept(serve.as_ref()).await;
+            let stream = tokio::select! {
+                stream = self.accept(serve.as_ref(), &mut reserve) => stream,
+                // Its descriptor is the reserve of the next one, if that was given up.
+                Some(_) = connections.join_next() => {
+                    reserve.refill();
+                    continue;
+                }
+            };
+            reserve.refill();
             let place = place(&places, gate).await;
             id += 1;
             let (gate, serve, limits) = (Arc::clone(gate), Arc::clone(serve), self.limits.clone());
@@ -218,11 +228,11 @@ impl ControlServer {
                 connection.run().await;
                 drop(place);
             });
-            while connections.try_join_next().is_some() {}
         }
     }
 
-    async fn accept(&self, serve: &impl ServeControl) -> UnixStream {
+    /// The reserve lets in one client when there is no descriptor left.
+    async fn accept(&self, serve: &impl ServeControl, reserve: &mut Reserve) -> UnixStream {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => match self.check_client(&stream) {
@@ -232,9 +242,11 @@ impl ControlServer {
                         error: format!("a client was turned away: {error}"),
                     }),
                 },
+                Err(error) if is_out_of_descriptors(&error) && reserve.give_up() => {}
                 Err(error) => {
                     tracing::warn!(%error, "control socket accept failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
+                    reserve.refill();
                 }
             }
         }

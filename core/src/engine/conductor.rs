@@ -9,12 +9,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::clock;
 use crate::event::Event;
 use crate::id::OpId;
-use crate::port::PortAllocator;
 use crate::rollout::{Action, Answer, Command, Input, World};
 use crate::spec::Application;
 
 use super::Shared;
+use super::certificates;
 use super::journal::{self, Ending};
+use super::lease::Leasing;
 use super::perform::{News, Performer};
 use super::status::Published;
 
@@ -49,13 +50,13 @@ impl Conductor {
     pub(super) fn new(
         world: World,
         shared: Arc<Shared>,
-        ports: PortAllocator,
+        leasing: Leasing,
         commands: mpsc::Receiver<Asked>,
     ) -> Self {
         // Unbounded in type only: every message answers something that the world asked for.
         let (tell, news) = mpsc::unbounded_channel();
         let (proxy, handed_over) = (Arc::clone(&shared.proxy), Arc::clone(&shared.handed_over));
-        let performer = Performer::new(proxy, handed_over, ports, tell, shared.journal.mark());
+        let performer = Performer::new(proxy, handed_over, leasing, tell, shared.journal.mark());
         Self {
             application: Arc::clone(world.application()),
             world,
@@ -69,6 +70,12 @@ impl Conductor {
         }
     }
 
+    /// Every process may have so many descriptors.
+    pub(super) fn limit_descriptors(mut self, max: Option<u64>) -> Self {
+        self.performer.limit_descriptors(max);
+        self
+    }
+
     pub(super) fn spawn(self) {
         tokio::spawn(self.run());
     }
@@ -80,6 +87,7 @@ impl Conductor {
             self.turn(input);
         }
         self.shared.proxy.close(CLOSE_TIMEOUT).await;
+        self.performer.end();
         self.end_journal().await;
         for (op, answer) in std::mem::take(&mut self.farewells) {
             if let Answer::ShutDown { survivors } = answer {
@@ -136,7 +144,10 @@ impl Conductor {
         let actions = self.world.handle(input, clock::now());
         let actions = actions.into_iter().map(|action| self.performer.with_output(action));
         let (said, done): (Vec<_>, Vec<_>) = actions.partition(is_said);
-        done.into_iter().for_each(|action| self.performer.perform(action));
+        for action in done {
+            self.name_release(&action);
+            self.performer.perform(action);
+        }
         self.follow_config();
         debug_assert_eq!(self.world.violation(), None, "the world contradicts itself");
         let published = Published::of(&self.world, self.performer.outputs(), self.performer.memory());
@@ -148,13 +159,26 @@ impl Conductor {
         }
     }
 
+    /// The proxy knows generations; its log tells of releases.
+    fn name_release(&self, action: &Action) {
+        if let Action::Switch(Some((generation, ..))) = action
+            && let Some(release) = self.world.releases().find(|release| release.generation == *generation)
+        {
+            self.shared.proxy.name_release(*generation, release.id.as_str());
+        }
+    }
+
     /// The proxy outlives every config; this is what of a new one it takes over.
     fn follow_config(&mut self) {
         let current = self.world.application();
         if !Arc::ptr_eq(&self.application, current) {
+            certificates::follow(&self.shared, &self.application, current);
             self.application = Arc::clone(current);
             self.shared.proxy.trust(current.proxy.trusted_fronts.clone());
             self.shared.proxy.set_limits(current.proxy.limits.clone());
+            if let Err(error) = self.shared.proxy.log_to(current.proxy.access_log.clone()) {
+                tracing::warn!(%error, "the access log stays as it was");
+            }
         }
     }
 

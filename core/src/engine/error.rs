@@ -148,6 +148,18 @@ refusable! {
 }
 
 refusable! {
+    /// Why traffic was not paused or resumed: the engine is on its way out, or the pause would be too long.
+    TrafficError
+}
+
+impl TrafficError {
+    pub(super) fn pause_timeout(max: std::time::Duration) -> Self {
+        let message = format!("timeoutMs must be between 1 and {}", max.as_millis());
+        Self { code: "invalid_field", message }
+    }
+}
+
+refusable! {
     /// Why an owner did not retire: it is on its way out already.
     RetireError
 }

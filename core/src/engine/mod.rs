@@ -7,11 +7,13 @@
 mod bootstrap;
 mod budget;
 mod calendar;
+mod certificates;
 mod conductor;
 mod doctor;
 mod error;
 mod events;
 mod journal;
+mod lease;
 mod legacy;
 mod orphan;
 mod perform;
@@ -22,6 +24,7 @@ mod restore;
 mod runtime;
 mod start;
 mod status;
+mod traffic;
 
 use std::future::Future;
 use std::net::TcpListener;
@@ -50,7 +53,7 @@ use status::Published;
 pub use bootstrap::find_release;
 pub use budget::{longest_shutdown, longest_stop};
 pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
-pub use error::{DeployError, EngineStartError, RestartError, RetireError, StopError, Stuck};
+pub use error::{DeployError, EngineStartError, RestartError, RetireError, StopError, Stuck, TrafficError};
 pub use events::EventCursor;
 pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
 pub use recover::{RecoverError, Recovered, Recovery};
@@ -60,8 +63,9 @@ pub use runtime::{RUNTIME_FORMAT, RuntimeIdentity};
 pub use start::EngineOptions;
 pub use status::{
     ChildStatus, ConnectionCounts, ControlStatus, InstanceStatus, LogLine, ProxyStatus, ReleaseStatus,
-    SingleStatus, Status,
+    SingleStatus, Status, TrafficStatus,
 };
+pub use traffic::PAUSE_TIMEOUT_MAX;
 
 /// Looks after one application: its processes, its ports, its traffic.
 ///

@@ -11,19 +11,20 @@ use tokio::task::AbortHandle;
 use crate::event::Event;
 use crate::health::{HealthChecker, HealthSchedule, HttpProbe};
 use crate::id::{Generation, InstanceKey, ProcessId};
-use crate::port::{Lease, PortAllocator};
 use crate::proxy::{Draining, DrainingProxy, Traffic};
 use crate::report::{Change, DrainReport, StartReason};
 use crate::rollout::{Action, Failure, Input};
-use crate::spec::{HealthSpec, PortRange, RunSpec};
+use crate::spec::{Address, HealthSpec, ListenAt, RunSpec};
 use crate::supervisor::{Listens, MARK_VARIABLE, MemoryUse, Output, Supervisor};
+
+use super::lease::{Leased, Leasing};
 
 /// What a hand has to say.
 pub(super) enum News {
     /// The world wants to know.
     Input(Input),
     /// Ports were leased, or not; the leases are kept here.
-    Leased { generation: Generation, result: Result<Vec<(ProcessId, Lease)>, Failure> },
+    Leased { generation: Generation, result: Result<Vec<(ProcessId, Leased)>, Failure> },
 }
 
 /// The proxy's listening socket, from the moment that it is left until whoever takes over has it.
@@ -33,17 +34,21 @@ pub(super) type HandedOver = Arc<Mutex<Option<TcpListener>>>;
 pub(super) struct Performer {
     proxy: Arc<DrainingProxy>,
     handed_over: HandedOver,
-    ports: PortAllocator,
+    leasing: Leasing,
     tell: mpsc::UnboundedSender<News>,
-    leases: HashMap<u16, Lease>,
+    leases: HashMap<Address, Leased>,
     supervisors: HashMap<InstanceKey, Supervisor>,
     outputs: BTreeMap<InstanceKey, Output>,
     memory: BTreeMap<InstanceKey, MemoryUse>,
     probes: HashMap<InstanceKey, AbortHandle>,
+    /// Waits for the end of a pause that has one.
+    pause: Option<AbortHandle>,
     /// Releases that traffic has left, and what is still open to them.
     left: HashMap<Generation, Vec<Draining>>,
     /// By what the next daemon knows our processes.
     mark: Option<String>,
+    /// How many descriptors a process may have.
+    descriptors_max: Option<u64>,
 }
 
 /// How many of its last lines go with the exit of a process.
@@ -56,27 +61,35 @@ impl Performer {
     pub(super) fn new(
         proxy: Arc<DrainingProxy>,
         handed_over: HandedOver,
-        ports: PortAllocator,
+        leasing: Leasing,
         tell: mpsc::UnboundedSender<News>,
         mark: Option<String>,
     ) -> Self {
         Self {
             proxy,
             handed_over,
-            ports,
+            leasing,
             tell,
             leases: HashMap::new(),
             supervisors: HashMap::new(),
             outputs: BTreeMap::new(),
             memory: BTreeMap::new(),
             probes: HashMap::new(),
+            pause: None,
             left: HashMap::new(),
             mark,
+            descriptors_max: None,
         }
+    }
+
+    /// Every process that is started from now on may have so many descriptors.
+    pub(super) fn limit_descriptors(&mut self, max: Option<u64>) {
+        self.descriptors_max = max;
     }
 
     fn marked(&self, run: &RunSpec) -> RunSpec {
         let mut run = run.clone();
+        run.descriptors_max = self.descriptors_max;
         run.env.extend(self.mark.iter().map(|mark| (MARK_VARIABLE.to_owned(), mark.clone())));
         run
     }
@@ -106,16 +119,22 @@ impl Performer {
         }
     }
 
-    fn keep(&mut self, (process, lease): (ProcessId, Lease)) -> (ProcessId, u16) {
-        let port = lease.port();
-        self.leases.insert(port, lease);
-        (process, port)
+    fn keep(&mut self, (process, lease): (ProcessId, Leased)) -> (ProcessId, Address) {
+        let address = lease.address();
+        self.leases.insert(address.clone(), lease);
+        (process, address)
+    }
+
+    /// Nothing runs any more: what is still leased is given back.
+    pub(super) fn end(&mut self) {
+        self.leases.clear();
+        self.leasing.end();
     }
 
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::LeasePorts { generation, wanted } => self.lease(generation, wanted),
-            Action::ReturnPorts(ports) => ports.iter().for_each(|port| drop(self.leases.remove(port))),
+            Action::ReturnPorts(ports) => ports.iter().for_each(|address| drop(self.leases.remove(address))),
             Action::Start { key, run, reason } => self.start(key, &run, reason),
             Action::Redefine { key, run } => {
                 self.supervised(key, |supervisor| supervisor.replace_spec(self.marked(&run)));
@@ -128,9 +147,12 @@ impl Performer {
             Action::Quiet(key) => self.supervised(key, Supervisor::begin_quiet),
             Action::Stop(key) => self.supervised(key, Supervisor::begin_stop),
             Action::Forget(key) => self.forget(key),
-            Action::Probe { key, host, port, health } => self.probe(key, &host, port, &health),
+            Action::Probe { key, host, address, health } => self.probe(key, &host, address, &health),
             Action::CancelProbe(key) => self.cancel_probe(key),
             Action::Switch(target) => self.switch(target),
+            Action::BackendIs { generation, state } => self.proxy.backend_is(generation, 0, state),
+            Action::PauseTraffic { number, timeout } => self.pause(number, timeout),
+            Action::ResumeTraffic => self.resume(),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::StopAccepting { handover } => self.stop_accepting(handover),
             Action::CloseProxy { budget } => self.close_proxy(budget),
@@ -150,11 +172,10 @@ impl Performer {
         }
     }
 
-    fn lease(&self, generation: Generation, wanted: Vec<(ProcessId, PortRange)>) {
-        let (ports, tell) = (self.ports.clone(), self.tell.clone());
+    fn lease(&self, generation: Generation, wanted: Vec<(ProcessId, ListenAt)>) {
+        let (leasing, tell) = (self.leasing.clone(), self.tell.clone());
         tokio::spawn(async move {
-            let result = ports.lease_all(wanted).await;
-            let result = result.map_err(|error| Failure::new(error.code(), error.to_string()));
+            let result = leasing.lease(wanted).await;
             let _ = tell.send(News::Leased { generation, result });
         });
     }
@@ -196,12 +217,17 @@ impl Performer {
         self.memory.remove(&key);
     }
 
-    fn probe(&mut self, key: InstanceKey, host: &str, port: u16, health: &HealthSpec) {
-        let url = format!("http://{}:{port}{}", bracketed(host), health.path);
-        let mut checker = HealthChecker::new(HttpProbe::get(url), HealthSchedule::from(health));
+    fn probe(&mut self, key: InstanceKey, host: &str, address: Address, health: &HealthSpec) {
+        let probe = match &address {
+            Address::Port(port) => {
+                HttpProbe::get(format!("http://{}:{port}{}", bracketed(host), health.path))
+            }
+            Address::Socket(socket) => HttpProbe::get_at(socket, &health.path),
+        };
+        let mut checker = HealthChecker::new(probe, HealthSchedule::from(health));
         if let Some(supervisor) = self.supervisors.get(&key).cloned() {
-            let host: Arc<str> = host.into();
-            checker = checker.only_if(move || is_its_own(supervisor.clone(), Arc::clone(&host), port));
+            let at: Arc<(String, Address)> = Arc::new((host.to_owned(), address));
+            checker = checker.only_if(move || is_its_own(supervisor.clone(), Arc::clone(&at)));
         }
         let tell = self.tell.clone();
         let task = tokio::spawn(async move {
@@ -218,9 +244,12 @@ impl Performer {
         }
     }
 
-    fn switch(&mut self, target: Option<(Generation, String, u16)>) {
+    fn switch(&mut self, target: Option<(Generation, String, Address)>) {
         let traffic = match target {
-            Some((generation, host, port)) => Traffic::to(generation, [(host.as_str(), port)]),
+            Some((generation, host, Address::Port(port))) => {
+                Traffic::to(generation, [(host, port)]).supervised()
+            }
+            Some((generation, _, Address::Socket(socket))) => Traffic::to(generation, [socket]).supervised(),
             None => Traffic::none(),
         };
         if let Some(draining) = self.proxy.switch_to(traffic) {
@@ -228,6 +257,30 @@ impl Performer {
             self.left.values_mut().for_each(|left| left.retain(|draining| !draining.is_over()));
             self.left.retain(|_, left| !left.is_empty());
             self.left.entry(draining.generation()).or_default().push(draining);
+        }
+    }
+
+    fn pause(&mut self, number: u64, timeout: Option<Duration>) {
+        self.proxy.pause();
+        self.forget_pause();
+        self.pause = timeout.map(|timeout| {
+            let tell = self.tell.clone();
+            let task = tokio::spawn(async move {
+                tokio::time::sleep(timeout).await;
+                let _ = tell.send(News::Input(Input::PauseTimedOut { number }));
+            });
+            task.abort_handle()
+        });
+    }
+
+    fn resume(&mut self) {
+        self.forget_pause();
+        self.proxy.resume();
+    }
+
+    fn forget_pause(&mut self) {
+        if let Some(pause) = self.pause.take() {
+            pause.abort();
         }
     }
 
@@ -278,15 +331,24 @@ fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
         open_at_start: one.open_at_start + other.open_at_start,
         requests_cut: one.requests_cut + other.requests_cut,
         tunnels_cut: one.tunnels_cut + other.tunnels_cut,
+        streams_ended: one.streams_ended + other.streams_ended,
+        tunnels_ended: one.tunnels_ended + other.tunnels_ended,
         took: one.took.max(other.took),
     }
 }
 
 /// An answer counts only if the candidate gave it, not another one that has its port. What cannot be seen is believed.
-async fn is_its_own(supervisor: Supervisor, host: Arc<str>, port: u16) -> Result<(), String> {
-    match tokio::time::timeout(LISTENER_TIMEOUT, supervisor.listens_on(&host, port)).await {
+async fn is_its_own(supervisor: Supervisor, at: Arc<(String, Address)>) -> Result<(), String> {
+    let (host, address) = &*at;
+    let looking = async {
+        match address {
+            Address::Port(port) => supervisor.listens_on(host, *port).await,
+            Address::Socket(socket) => supervisor.listens_at(socket).await,
+        }
+    };
+    match tokio::time::timeout(LISTENER_TIMEOUT, looking).await {
         Ok(Listens::No { holder, command }) => {
-            Err(format!("port {port} is held by another process, pid {holder} ({command})"))
+            Err(format!("{address} is held by another process, pid {holder} ({command})"))
         }
         Ok(Listens::Yes | Listens::Unknown) | Err(_) => Ok(()),
     }
@@ -301,10 +363,11 @@ fn bracketed(host: &str) -> String {
 mod tests {
     use super::*;
     use crate::proxy::ProxyOptions;
+    use crate::spec::Application;
 
     fn performer(proxy: DrainingProxy, tell: mpsc::UnboundedSender<News>) -> Performer {
-        let ports = PortAllocator::new("127.0.0.1");
-        Performer::new(Arc::new(proxy), HandedOver::default(), ports, tell, None)
+        let leasing = Leasing::of(&Application::new("shop", Vec::new()));
+        Performer::new(Arc::new(proxy), HandedOver::default(), leasing, tell, None)
     }
 
     /// Every deploy that failed after the switch left a handle of the old release behind.
@@ -314,7 +377,11 @@ mod tests {
         let (tell, _news) = mpsc::unbounded_channel();
         let mut performer = performer(proxy, tell);
         for generation in 0..20 {
-            performer.perform(Action::Switch(Some((Generation(generation % 2), "127.0.0.1".to_owned(), 1))));
+            performer.perform(Action::Switch(Some((
+                Generation(generation % 2),
+                "127.0.0.1".to_owned(),
+                Address::Port(1),
+            ))));
         }
         let kept: usize = performer.left.values().map(Vec::len).sum();
         assert_eq!(kept, 1, "only the last one is not looked at");
@@ -328,7 +395,7 @@ mod tests {
         let mut performer = performer(proxy, tell);
         let health = HealthSpec { timeout: Duration::ZERO, ..HealthSpec::default() };
         let (key, host) = (InstanceKey(1), "127.0.0.1".to_owned());
-        performer.perform(Action::Probe { key, host, port: 1, health });
+        performer.perform(Action::Probe { key, host, address: Address::Port(1), health });
         let news = news.recv().await.expect("the performer keeps a sender");
         assert!(matches!(performer.take_in(news), Input::ProbeEnded { .. }));
         assert!(performer.probes.is_empty());

@@ -11,16 +11,17 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Bootstrap;
 use crate::event::Event;
 use crate::id::Pid;
-use crate::port::PortAllocator;
-use crate::proxy::{BindError, DrainingProxy, ProxyOptions};
+use crate::proxy::{BindError, DrainingProxy, ProxyOptions, ServeOn};
 use crate::rollout::World;
 use crate::spec::Application;
 
 use super::calendar::Calendar;
+use super::certificates;
 use super::conductor::Conductor;
 use super::error::EngineStartError;
 use super::events::EventHub;
 use super::journal::Journal;
+use super::lease::Leasing;
 use super::perform::HandedOver;
 use super::status::Published;
 use super::{Engine, Shared};
@@ -41,6 +42,14 @@ pub struct EngineOptions {
     /// Whether the proxy's address is left alone until [`Engine::listen`] or [`Engine::listen_on`]: for an engine that
     /// takes over from another one that still has it. Default no.
     pub listens_later: bool,
+    /// A socket that listens on the proxy's address already, from a service manager for instance. Default: none, the
+    /// proxy opens its own. Not looked at when it listens later.
+    pub listener: Option<Arc<TcpListener>>,
+    /// Where requests are served. Default: on threads of their own.
+    pub serve_on: ServeOn,
+    /// How many descriptors a process may have, for a host that has raised its own limit: see
+    /// [`RunSpec::descriptors_max`](crate::RunSpec::descriptors_max). Default: as many as the host.
+    pub child_descriptors_max: Option<u64>,
 }
 
 impl EngineOptions {
@@ -83,26 +92,35 @@ impl Engine {
         application: impl Into<Application>,
         options: EngineOptions,
     ) -> Result<Self, EngineStartError> {
-        let EngineOptions { bootstrap, listens_later } = options;
+        let EngineOptions { bootstrap, listens_later, listener, serve_on, child_descriptors_max } = options;
         let application: Application = application.into();
         let events = EventHub::default();
         let journal = Journal::open(&application, &events, listens_later).await;
         let failed = events.clone();
         let options = ProxyOptions {
+            serve_on,
             trusted_fronts: application.proxy.trusted_fronts.clone(),
             limits: application.proxy.limits.clone(),
             workers: application.proxy.workers,
             upgrades: application.proxy.upgrades.clone(),
+            access_log: application.proxy.access_log.clone(),
+            tls: application.proxy.tls.clone(),
+            proxy_protocol: application.proxy.proxy_protocol,
             ..ProxyOptions::new(application.proxy.host.clone(), application.proxy.port)
         };
         let options = options
             .on_error(move |error| failed.record(Event::ProxyRequestFailed { error: error.to_string() }));
+        let told = events.clone();
+        let options = options.on_certificates(move |news| certificates::record(&told, news));
         let proxy = Arc::new(DrainingProxy::unbound(options));
+        // Whoever takes over learns that it cannot before it has.
+        proxy.load_certificates().map_err(|error| EngineStartError::Bind(error.into()))?;
         let host = application.proxy.host.clone();
         if !listens_later {
-            proxy_bound(&events, &host, proxy.listen())?;
+            proxy_bound(&events, &host, listen(&proxy, listener.as_deref()))?;
         }
-        let ports = PortAllocator::new(application.proxy.upstream_host.clone());
+        let leasing = Leasing::of(&application);
+        leasing.sweep().await;
         let world = World::new(Arc::new(application), host_env());
         let published = ArcSwap::from_pointee(Published::of(&world, &BTreeMap::new(), &BTreeMap::new()));
         let shared = Arc::new(Shared {
@@ -121,7 +139,8 @@ impl Engine {
             survivors: OnceLock::new(),
         });
         let (commands, asked) = mpsc::channel(COMMANDS_MAX);
-        Conductor::new(world, Arc::clone(&shared), ports, asked).spawn();
+        let conductor = Conductor::new(world, Arc::clone(&shared), leasing, asked);
+        conductor.limit_descriptors(child_descriptors_max).spawn();
         Ok(Self { shared, commands })
     }
 
@@ -144,6 +163,13 @@ impl Engine {
     /// [`EngineStartError`] when it is no listening socket on the proxy's address, or the engine listens already.
     pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, EngineStartError> {
         proxy_bound(&self.shared.events, &self.shared.host, self.shared.proxy.listen_on(listener))
+    }
+}
+
+fn listen(proxy: &DrainingProxy, passed: Option<&TcpListener>) -> Result<SocketAddr, BindError> {
+    match passed {
+        Some(passed) => proxy.listen_on(passed.try_clone().map_err(BindError::Threads)?),
+        None => proxy.listen(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::config::Bootstrap;
 use crate::event::Orphan;
 use crate::exit::{Exit, Signal};
 use crate::id::{Generation, InstanceId, InstanceKey, Pid, ProcessId, ReleaseId, Revision};
-use crate::proxy::DrainingProxy;
+use crate::proxy::{AccessLogCounts, DrainingProxy, Holder, TrafficCounts};
 use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
@@ -77,12 +77,39 @@ pub struct ControlStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyStatus {
+    /// How many clients are connected. Ours.
+    pub connection_count: usize,
+    /// How many may be: as configured, or as many as there are descriptors for. Ours.
+    pub connections_max: usize,
+    /// How many connections were closed at once since the start: one address had too many, or there were no
+    /// descriptors. Ours.
+    pub connections_refused: u64,
     /// The address, as configured.
     pub host: String,
+    /// Requests that wait: for paused traffic, or for a process that is restarted. Ours.
+    pub parked: usize,
     /// The port that is bound; as configured while none is.
     pub port: u16,
+    /// Whether requests go. Ours.
+    pub traffic: TrafficStatus,
     /// Where the processes of a release listen.
     pub upstream_host: String,
+    /// How the access log is; absent when there is none. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogCounts>,
+    /// What came of the requests that no release was chosen for; absent while there was none. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrouted: Option<TrafficCounts>,
+}
+
+/// Whether requests go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TrafficStatus {
+    /// They do.
+    Flowing,
+    /// They wait, until somebody resumes traffic or the time of the pause is up.
+    Paused,
 }
 
 /// One release.
@@ -109,20 +136,48 @@ pub struct ReleaseStatus {
     pub release_path: String,
     /// What it was built from.
     pub revision: Revision,
+    /// The Unix socket of each process that has one. Ours; absent when there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sockets: BTreeMap<ProcessId, String>,
     /// `active`, `draining`, `stopped` or `failed`; `starting` in the list of that name.
     pub state: &'static str,
     /// When its last process had ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<WallTime>,
+    /// What came of its requests; absent when it never had traffic. Ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficCounts>,
 }
 
 /// What is open to a release.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ConnectionCounts {
+    /// Who is open to a release that drains: the oldest first, at most [`HOLDERS_MAX`](crate::HOLDERS_MAX) of them. Ours;
+    /// absent when there is nobody, or no drain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<HolderStatus>,
     /// Requests that are being answered.
     pub http: u64,
     /// Tunnels.
     pub websocket: u64,
+}
+
+/// A request or a tunnel for which a drain waits.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HolderStatus {
+    /// Milliseconds since its request began.
+    pub age_ms: u64,
+    /// Bytes that have passed since, in both directions: content, without heads and framing; of a tunnel all of them.
+    pub bytes: u64,
+    /// `http`, `stream` or `websocket`.
+    pub kind: &'static str,
+    /// The method of its request.
+    pub method: String,
+    /// What was asked for, without the query.
+    pub path: String,
+    /// The address and port of whoever is connected.
+    pub peer: String,
 }
 
 /// A service or a singleton.
@@ -283,13 +338,7 @@ impl Published {
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
-            proxy: ProxyStatus {
-                host: self.application.proxy.host.clone(),
-                port: Some(proxy.local_addr().port())
-                    .filter(|bound| *bound != 0)
-                    .unwrap_or(self.application.proxy.port),
-                upstream_host: self.application.proxy.upstream_host.clone(),
-            },
+            proxy: proxy_status(&self.application, proxy),
             releases: releases(&self.releases),
             services: self.services.iter().map(single).collect(),
             singletons: self.singletons.iter().map(single).collect(),
@@ -336,21 +385,64 @@ fn control(application: &Application) -> ControlStatus {
     }
 }
 
+fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus {
+    let (configured, bound) = (&application.proxy, proxy.local_addr().port());
+    let admissions = proxy.admissions();
+    ProxyStatus {
+        connection_count: admissions.connections,
+        connections_max: admissions.connections_max,
+        connections_refused: admissions.refused_by_peer + admissions.refused_by_shortage,
+        access_log: proxy.access_log(),
+        unrouted: Some(proxy.unrouted_traffic()).filter(|traffic| traffic.requests() > 0),
+        host: configured.host.clone(),
+        parked: proxy.parked().now,
+        traffic: if proxy.is_paused() { TrafficStatus::Paused } else { TrafficStatus::Flowing },
+        port: if bound == 0 { configured.port } else { bound },
+        upstream_host: configured.upstream_host.clone(),
+    }
+}
+
 fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch: Epoch) -> ReleaseStatus {
     let counts = proxy.counts(release.generation);
     ReleaseStatus {
         activated_at: release.activated_at.map(|at| epoch.wall(at)),
         connection_count: counts.http + counts.websocket,
-        connections: ConnectionCounts { http: counts.http, websocket: counts.websocket },
+        connections: ConnectionCounts {
+            holders: holders(release, proxy),
+            http: counts.http,
+            websocket: counts.websocket,
+        },
         drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
-        ports: release.ports.clone(),
+        ports: release.ports(),
         processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
         release_id: release.id.clone(),
         release_path: release.path.clone(),
         revision: release.revision.clone(),
+        sockets: release
+            .sockets()
+            .into_iter()
+            .map(|(id, path)| (id, path.to_string_lossy().into()))
+            .collect(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
+        traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),
     }
+}
+
+fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
+    if release.state != ReleaseState::Draining {
+        return Vec::new();
+    }
+    let now = clock::now();
+    let shown = |holder: Holder| HolderStatus {
+        age_ms: u64::try_from((now - holder.since).as_millis()).unwrap_or(u64::MAX),
+        bytes: holder.bytes,
+        kind: holder.kind.as_str(),
+        method: holder.method,
+        path: holder.path,
+        peer: holder.peer.to_string(),
+    };
+    proxy.holders(release.generation).into_iter().map(shown).collect()
 }
 
 fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus {

@@ -106,11 +106,29 @@ pub enum Event {
         /// Where they go now; nowhere only when the very first deploy is taken back.
         release: Option<ReleaseId>,
     },
+    /// Somebody paused traffic: requests wait. Ours.
+    TrafficPaused {
+        /// When it is resumed by itself; `None` means never.
+        timeout: Option<Duration>,
+    },
+    /// Traffic flows again, and whoever waited was sent on. Ours.
+    TrafficResumed {
+        /// Whether the time of the pause was up.
+        timed_out: bool,
+    },
     /// The drain budget was spent, and what was still open was cut. Ours.
     TrafficCut {
         /// The release.
         release: ReleaseId,
         /// What was cut.
+        report: DrainReport,
+    },
+    /// The drain budget was nearly spent, and those who would have been cut were asked to go: WebSockets with a Close frame,
+    /// streams of events after a whole event. Ours.
+    TrafficEnded {
+        /// The release.
+        release: ReleaseId,
+        /// How many went.
         report: DrainReport,
     },
     /// An old release answered its last request, or ran out of time for it, and its processes are gone.
@@ -167,6 +185,16 @@ pub enum Event {
     /// A request or tunnel had no upstream, or lost it before it answered.
     ProxyRequestFailed {
         /// The error.
+        error: String,
+    },
+    /// Certificates that have changed are served to new connections. Ours.
+    CertificatesLoaded {
+        /// The names that they are for.
+        names: Vec<String>,
+    },
+    /// Certificates have changed and make no sense: those that were served before still are. Ours.
+    CertificatesKept {
+        /// What is wrong.
         error: String,
     },
     /// What runs could not be written down; it is tried again.

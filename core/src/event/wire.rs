@@ -33,7 +33,10 @@ impl Event {
             Self::StartupProcessSeen(_) => "release startup process status",
             Self::DeployFailed { .. } => "deploy failed",
             Self::TrafficSwitched { .. } => "traffic switched",
+            Self::TrafficPaused { .. } => "traffic paused",
+            Self::TrafficResumed { .. } => "traffic resumed",
             Self::TrafficCut { .. } => "traffic cut",
+            Self::TrafficEnded { .. } => "traffic ended",
             Self::ReleaseDrained { .. } => "release drained",
             Self::ReleaseDrainFailed { .. } => "release drain failed",
             Self::ReleaseStopped { .. } => "release stopped",
@@ -44,6 +47,8 @@ impl Event {
             Self::CommandFailed { .. } => "command failed",
             Self::ControlConnectionFailed { .. } => "control connection error",
             Self::ProxyRequestFailed { .. } => "proxy error",
+            Self::CertificatesLoaded { .. } => "certificates loaded",
+            Self::CertificatesKept { .. } => "certificates not loaded",
             Self::StatePersistFailed { .. } => "state persist failed",
             Self::StateIgnored { .. } => "state file ignored",
             Self::OrphanDetected(_) => "orphaned managed process detected",
@@ -92,10 +97,17 @@ impl Event {
             Self::TrafficSwitched { previous, release } => {
                 json!({ "previousReleaseId": previous, "releaseId": release })
             }
+            Self::TrafficPaused { timeout } => json!({ "timeoutMs": timeout.map(whole_ms) }),
+            Self::TrafficResumed { timed_out } => json!({ "timedOut": timed_out }),
             Self::TrafficCut { release, report } => json!({
                 "releaseId": release,
                 "requests": report.requests_cut,
                 "tunnels": report.tunnels_cut,
+            }),
+            Self::TrafficEnded { release, report } => json!({
+                "releaseId": release,
+                "streams": report.streams_ended,
+                "tunnels": report.tunnels_ended,
             }),
             Self::RolloutUndone { release }
             | Self::ReleaseDrained { release }
@@ -108,11 +120,13 @@ impl Event {
             Self::RestartRequested { process } => json!({ "processId": process }),
             Self::CommandFailed { error }
             | Self::ProxyRequestFailed { error }
+            | Self::CertificatesKept { error }
             | Self::StatePersistFailed { error }
             | Self::StateIgnored { error } => json!({ "error": error }),
             Self::OrphanDetected(orphan) | Self::OrphanStopped(orphan) | Self::OrphanSurvived(orphan) => {
                 json!({ "pid": orphan.pid, "processId": orphan.id, "releaseId": orphan.release })
             }
+            Self::CertificatesLoaded { names } => json!({ "names": names }),
             Self::OrphansFound { count } => json!({ "count": count, "hint": ORPHANS_HINT }),
             Self::ControlConnectionFailed { code, error } => json!({ "code": code, "error": error }),
             Self::Process { process, release, event } => event.data(process, release),

@@ -1,5 +1,6 @@
 //! One question over HTTP: a fresh connection, a GET, the status of the answer.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty};
@@ -8,7 +9,8 @@ use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::machine::ProbeOutcome;
 
@@ -35,9 +37,14 @@ pub struct HttpProbe {
 #[derive(Clone, Debug)]
 struct Target {
     authority: String,
-    host: String,
-    port: u16,
+    place: Place,
     path: Uri,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Port { host: String, port: u16 },
+    Socket(PathBuf),
 }
 
 impl HttpProbe {
@@ -46,6 +53,26 @@ impl HttpProbe {
     pub fn get(url: impl Into<String>) -> Self {
         let url = url.into();
         Self { target: target(&url), url }
+    }
+
+    /// A GET of `path` at a Unix socket. One that cannot be asked (`path` does not begin with `/`) fails every probe with
+    /// `fetch failed`.
+    ///
+    /// ```
+    /// # use rollcore::HttpProbe;
+    /// assert_eq!(HttpProbe::get_at("/run/web.1", "/ping").url(), "http://unix:/run/web.1:/ping");
+    /// ```
+    #[must_use]
+    pub fn get_at(socket: impl Into<PathBuf>, path: &str) -> Self {
+        let socket = socket.into();
+        let url = format!("http://unix:{}:{path}", socket.display());
+        let target = path.starts_with('/').then(|| path.parse().ok()).flatten();
+        let target = target.map(|path| Target {
+            authority: "localhost".to_owned(),
+            place: Place::Socket(socket),
+            path,
+        });
+        Self { url, target }
     }
 
     /// What is asked.
@@ -82,11 +109,22 @@ fn target(url: &str) -> Option<Target> {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_owned();
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
     let path = uri.path_and_query()?.as_str().parse().ok()?;
-    Some(Target { authority, host, port: uri.port_u16().unwrap_or(80), path })
+    Some(Target { authority, place: Place::Port { host, port: uri.port_u16().unwrap_or(80) }, path })
 }
 
-async fn get(target: &Target) -> Result<u16, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+async fn get(target: &Target) -> Result<u16, Failed> {
+    match &target.place {
+        Place::Port { host, port } => ask(TcpStream::connect((host.as_str(), *port)).await?, target).await,
+        Place::Socket(socket) => ask(UnixStream::connect(socket).await?, target).await,
+    }
+}
+
+async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    target: &Target,
+) -> Result<u16, Failed> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(target.path.clone())
         .header(HOST, &target.authority)
@@ -126,10 +164,8 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         let target = target("http://[::1]:8080/ping?deep=1").expect("it is a URL");
-        assert_eq!(
-            (target.host.as_str(), target.port, target.authority.as_str()),
-            ("::1", 8080, "[::1]:8080")
-        );
+        assert_eq!(target.authority, "[::1]:8080");
+        assert_eq!(target.place, Place::Port { host: "::1".to_owned(), port: 8080 });
         assert_eq!(target.path.to_string(), "/ping?deep=1");
     }
 
@@ -138,5 +174,6 @@ mod tests {
         for url in ["https://localhost/", "/ping", "not a url", "http://", ""] {
             assert!(target(url).is_none(), "{url:?} has a target");
         }
+        assert!(HttpProbe::get_at("/run/web.1", "ping").target.is_none());
     }
 }

@@ -47,8 +47,11 @@
 //! | --- | --- | --- |
 //! | `proxy.drainTimeoutMs` | 60 s | what is open to the old release is cut and counted |
 //! | `workers` | 1 thread | |
-//! | `connections_max` | 16 384 | more wait in the socket's queue |
+//! | `connections_max` | 16 384, or fewer: see below | more wait in the socket's queue |
+//! | `connections_per_peer_max` | none | one more of an address (IPv6: of its /64) is closed at once; trusted fronts are excepted |
 //! | the socket's queue | 4096, or the system's own limit if lower | the system refuses or delays connections |
+//! | accepted in a row | 16 | those who are there have their turn |
+//! | no descriptor to accept with | 1 s, looked again after 5 to 500 ms | who waits is closed, with the descriptor kept for this |
 //! | `head_bytes_max` | 64 KiB | 431 |
 //! | `head_timeout` | 60 s, idle time included | the connection is closed |
 //! | `half_close_timeout` | 5 s | a client that has closed its side and takes nothing is taken to be gone |
@@ -60,6 +63,33 @@
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
 //! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
 //! | cutting | 2 s | the report tells what was cut until then |
+//!
+//! Each client needs two descriptors, one for itself and one for the application, and the control socket, the pipes of
+//! processes and files need some: of `RLIMIT_NOFILE` a quarter, 256 at most, is left to others, and half of the rest is
+//! the most that `connections_max` can be. So 1024 descriptors allow 384 clients, and the default needs 33 024. The
+//! daemon raises its own limit as far as the system lets it, and its processes get the limit that it was started with;
+//! the library leaves the limit to its host. What it came to is in [`DrainingProxy::admissions`](crate::DrainingProxy::admissions)
+//! and in the status (`proxy.connectionsMax`, with `connectionCount` and `connectionsRefused`).
+//!
+//! # HTTPS and HTTP/2
+//!
+//! Of `proxy.tls`, and of [`TlsSpec`](crate::TlsSpec) and [`Http2Limits`](crate::Http2Limits).
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `handshakeTimeoutMs` | 10 s | the connection is closed |
+//! | a PROXY header (`proxy.proxyProtocol`) | 2064 bytes, `head_timeout` | the connection is closed |
+//! | a client that gets in while nobody new is let in | 1 s | its connection is closed |
+//! | looking at the files of certificates | every 5 s | a change is served that much later |
+//! | a file of a certificate or a key | 1 MiB | it is refused |
+//! | `http2.streamsMax` | 100 requests at once on a connection | more are refused, and may be sent again |
+//! | `http2.resetsMax` | 20 requests that are taken back before they were looked at | the connection is closed |
+//! | requests that we reset for mistakes of the client | 1024 | the connection is closed |
+//! | `http2.streamWindowBytes`, `.connectionWindowBytes` | 256 KiB, 1 MiB of bodies not yet passed on | the client waits |
+//! | an answer that is not yet sent | 64 KiB per request | the application waits |
+//! | `http2.pingIntervalMs`, `.pingTimeoutMs` | 20 s, 20 s | the connection is closed |
+//! | `idle_timeout` without a request | 60 s, up to twice that | GOAWAY |
+//! | fields of an answer over HTTP/2 | 272 | the request is reset |
 //!
 //! # The engine
 //!
@@ -94,6 +124,7 @@
 //! | `connections_max` | 64 | an idle one makes room, else the next waits |
 //! | `in_flight_max` | 32 commands of one connection | further lines are read later |
 //! | `write_timeout` | 30 s | a client that does not read loses its connection |
+//! | no descriptor to accept with | | one is kept for this; the next client waits until that one leaves |
 //! | [`SOCKET_PATH_BYTES_MAX`](crate::SOCKET_PATH_BYTES_MAX) | 107 bytes | the path is refused |
 //! | [`EVENTS_WAIT_MAX`](crate::EVENTS_WAIT_MAX) | 30 s | a longer wait is cut to it |
 //! | [`REPLY_BYTES_MAX`](crate::REPLY_BYTES_MAX) | 64 MiB | the client refuses the answer |

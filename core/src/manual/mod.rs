@@ -17,6 +17,7 @@
 //! | [`simulating`] | How do I watch a rollout go wrong before I run it? |
 //! | [`coming_from_rollbridge`] | What stays, what is better, what is missing? |
 //! | [`embedding_in_rust`] | Which threads, signals and files does it touch in my process? |
+//! | [`https`] | How do I serve HTTPS and HTTP/2, and what if a load balancer stands in front? |
 //! | [`limits`] | How many, how long, how large, and what then? |
 //!
 //! Words that the book uses as the code does: a **process** is what the config names, an **instance** is one replica of
@@ -29,6 +30,7 @@ pub mod configs;
 pub mod draining;
 pub mod embedding_in_rust;
 pub mod first_deploy;
+pub mod https;
 pub mod limits;
 pub mod operating;
 pub mod ports;

@@ -66,6 +66,13 @@
 //! - launchd does not kill what has left the daemon's process group. There, `rollcore recover` is for the time after a
 //!   crash.
 //!
+//! `rollcore unit systemd --socket` prints a socket unit to go with it: systemd opens the proxy's address and passes it on
+//! (`LISTEN_FDS`, sd_listen_fds(3)). Whoever connects while the daemon is started, restarted or replaced by a new version
+//! waits in the socket instead of being refused, and a port below 1024 needs no privileges. Of several sockets the proxy
+//! takes the one named `proxy` (`FileDescriptorName=`), and only if it listens on `proxy.host` and `proxy.port`. A program
+//! that links the library hands such a socket to [`EngineOptions::listener`](crate::EngineOptions::listener). Processes
+//! hear nothing of it.
+//!
 //! On SIGTERM and SIGINT a daemon takes no new connections, gives open requests and tunnels `proxy.drainTimeoutMs`, and then
 //! stops everything. `rollcore shutdown` does not wait for requests.
 //!

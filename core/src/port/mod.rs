@@ -1,16 +1,21 @@
-//! PortAllocator: leases ports that can be bound, each to one holder.
+//! PortAllocator: leases ports that can be bound, each to one holder. SocketAllocator does the same with Unix sockets.
 //!
-//! `machine.rs` keeps the book, `probe.rs` tries. Nothing here knows processes: whoever holds a [`Lease`] decides when
+//! `machine.rs` keeps the book, `probe.rs` tries; `socket.rs` makes up paths in the private directory of
+//! `directory.rs`. Nothing here knows processes: whoever holds a [`Lease`] decides when
 //! nothing can listen on its port any more.
 
+mod directory;
 pub(crate) mod machine;
 mod probe;
+mod socket;
 
 use std::fmt;
 use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::spec::PortRange;
+
+pub use socket::{SocketAllocator, SocketLease, SocketLeaseError};
 
 use machine::{Batch, LeaseBook, Refusals, Search, judge};
 

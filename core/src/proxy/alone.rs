@@ -9,7 +9,8 @@ use tokio::io::DuplexStream;
 
 use crate::id::Generation;
 
-use super::relay::{Peer, serve_connection};
+use super::door::Peer;
+use super::relay::serve_connection;
 use super::shared::{Phase, Shared, Worker};
 use super::{Counts, Draining, ProxyOptions, Traffic};
 
@@ -37,7 +38,7 @@ impl LoneProxy {
     /// # Cancel safety
     /// Dropping the future ends the connection.
     pub async fn serve(&self, client: DuplexStream) {
-        let peer = Peer::from(SocketAddr::from(([10, 0, 0, 7], 4711)));
+        let peer = Peer { address: SocketAddr::from(([10, 0, 0, 7], 4711)), is_tls: false };
         serve_connection(client, peer, Arc::clone(&self.worker), false).await;
     }
 

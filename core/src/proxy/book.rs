@@ -1,7 +1,7 @@
 //! What is counted of a release, over all the times that traffic was switched to it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::clock;
@@ -16,6 +16,7 @@ pub(crate) const RELEASES_COUNTED_MAX: usize = 32;
 /// What is counted of a release. Each worker writes on a page of its own.
 pub(crate) struct Book {
     pages: Box<[Page]>,
+    name: OnceLock<Arc<str>>,
     tunnels_opened: AtomicU64,
     requests_cut: AtomicU64,
     tunnels_cut: AtomicU64,
@@ -125,6 +126,7 @@ impl Book {
     pub(super) fn new(workers: usize) -> Self {
         let [tunnels_opened, requests_cut, tunnels_cut] = zero();
         Self {
+            name: OnceLock::new(),
             pages: (0..workers.max(1)).map(|_| Page::new()).collect(),
             tunnels_opened,
             requests_cut,
@@ -135,6 +137,15 @@ impl Book {
     /// The page of a worker.
     pub(super) fn page(&self, worker: usize) -> &Page {
         &self.pages[worker % self.pages.len()]
+    }
+
+    /// What its release is called in the access log; the first name stays.
+    pub(super) fn name(&self, name: &str) {
+        self.name.get_or_init(|| name.into());
+    }
+
+    pub(super) fn release(&self) -> Option<&Arc<str>> {
+        self.name.get()
     }
 
     pub(super) fn tunnel_opened(&self) {

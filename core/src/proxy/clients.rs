@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::hold::Held;
+use super::holders::{HOLDERS_MAX, Holder, HolderKind};
 use super::route::Ledger;
 
 /// A connected client. Its own task changes it; others only ask it to close.
@@ -17,6 +18,12 @@ pub(crate) struct Client {
     /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
     asked_to_close: AtomicBool,
+    /// Whether its answer is a stream of events.
+    is_stream: AtomicBool,
+    /// Whether somebody wants to know who it is.
+    asked_who: AtomicBool,
+    /// The ledger whose requests were asked to go, when this was one of them.
+    asked_to_go: AtomicU64,
     /// Whether there may be an order to cut: every turn of its task looks.
     has_cut: AtomicBool,
     was_cut: AtomicBool,
@@ -27,11 +34,21 @@ pub(crate) struct Client {
 struct Orders {
     cut: Option<Arc<Ledger>>,
     waker: Option<Waker>,
+    /// Who it is, if it was asked and has answered.
+    who: Option<Box<Holder>>,
 }
 
 impl Client {
     pub(super) fn held(&self) -> &Held {
         &self.held
+    }
+
+    /// The request has changed: who it was is not asked any more.
+    pub(super) fn forget_who(&self) {
+        if self.asked_who.load(Ordering::Acquire) {
+            lock(&self.orders).who = None;
+            self.asked_who.store(false, Ordering::Release);
+        }
     }
 
     pub(super) fn set_tunnel(&self, is_tunnel: bool) {
@@ -40,6 +57,44 @@ impl Client {
 
     pub(super) fn is_tunnel(&self) -> bool {
         self.is_tunnel.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_stream(&self, is_stream: bool) {
+        self.is_stream.store(is_stream, Ordering::Release);
+    }
+
+    /// Asks its task to end what it holds of this ledger as soon as that is polite.
+    pub(super) fn ask_to_go(&self, ledger: u64) {
+        self.asked_to_go.store(ledger, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether what it holds of this ledger is to end as soon as that is polite.
+    pub(super) fn is_asked_to_go(&self, ledger: u64) -> bool {
+        self.asked_to_go.load(Ordering::Acquire) == ledger
+    }
+
+    /// Whether somebody wants to know who it is.
+    pub(super) fn is_asked_who(&self) -> bool {
+        self.asked_who.load(Ordering::Acquire)
+    }
+
+    /// Says who it is, or how it is now.
+    pub(super) fn say_who(&self, kind: HolderKind, bytes: u64, who: impl FnOnce() -> Holder) {
+        let mut orders = lock(&self.orders);
+        let said = orders.who.get_or_insert_with(|| Box::new(who()));
+        (said.kind, said.bytes) = (kind, bytes);
+    }
+
+    fn ask_who_if_it_holds(&self, ledgers: &[Arc<Ledger>]) {
+        if self.held_of(ledgers).is_some() && !self.asked_who.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// The one of these that it holds.
+    fn held_of(&self, ledgers: &[Arc<Ledger>]) -> Option<u64> {
+        ledgers.iter().find(|ledger| self.held.is(&ledger.count)).map(|ledger| ledger.id)
     }
 
     /// Whether an end of its connection now would look like the proper end of its answer.
@@ -111,12 +166,55 @@ impl Clients {
         Registered { clients: Arc::clone(self), number, client }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        lock(&self.by_number).len()
+    }
+
     /// Asks every client that holds the route to close now.
     pub(super) fn cut(&self, ledger: &Arc<Ledger>) {
         ledger.count.mark_cut();
         for client in lock(&self.by_number).values() {
             client.cut_if_it_holds(ledger);
         }
+    }
+
+    /// Asks everybody who holds one of these who he is. The answer comes from his own task.
+    pub(super) fn ask_who(&self, ledgers: &[Arc<Ledger>]) {
+        for client in lock(&self.by_number).values() {
+            client.ask_who_if_it_holds(ledgers);
+        }
+    }
+
+    /// Those who hold one of these and have said who they are, the oldest first.
+    pub(super) fn holders(&self, ledgers: &[Arc<Ledger>]) -> Vec<Holder> {
+        let mut holders: Vec<Holder> = Vec::new();
+        for client in lock(&self.by_number).values() {
+            client.ask_who_if_it_holds(ledgers);
+            if client.held_of(ledgers).is_some() {
+                holders.extend(lock(&client.orders).who.as_deref().cloned());
+            }
+        }
+        holders.sort_by_key(|holder| (holder.since, holder.peer));
+        holders.truncate(HOLDERS_MAX);
+        holders
+    }
+
+    /// Asks everybody who holds one of these to go: requests at once, because it costs them nothing. Returns who is to be
+    /// asked one after the other, and for which ledger: tunnels and streams, the oldest connection first.
+    pub(super) fn ask_requests_to_go(&self, ledgers: &[Arc<Ledger>]) -> Vec<(Arc<Client>, u64)> {
+        let mut left = Vec::new();
+        for (number, client) in &*lock(&self.by_number) {
+            match client.held_of(ledgers) {
+                Some(held) if client.is_tunnel() || client.is_stream.load(Ordering::Acquire) => {
+                    left.push((*number, Arc::clone(client), held));
+                }
+                Some(held) => client.ask_to_go(held),
+                None => {}
+            }
+        }
+        left.sort_by_key(|(number, ..)| *number);
+        left.into_iter().map(|(_, client, held)| (client, held)).collect()
     }
 
     /// Asks every client to close when it is idle.

@@ -6,6 +6,8 @@ use nix::errno::Errno;
 
 use crate::id::Generation;
 
+use super::TlsError;
+
 /// The address cannot be listened on (compat C-158).
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -53,6 +55,9 @@ pub enum BindError {
         /// What it is instead.
         found: String,
     },
+    /// The certificates cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The threads could not be started.
     #[error("cannot start the proxy's threads")]
     Threads(#[source] io::Error),
@@ -68,6 +73,7 @@ impl BindError {
             Self::UnknownHost { .. } => "proxy_unknown_host",
             Self::Other { .. } => "proxy_bind_failed",
             Self::NotOurs { .. } => "proxy_socket_not_ours",
+            Self::Tls(error) => error.code(),
             Self::Threads(_) => "proxy_threads_failed",
         }
     }

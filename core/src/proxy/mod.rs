@@ -9,13 +9,19 @@
 //!
 //! Nothing in this folder knows processes or ports: it gets addresses.
 
+mod accept;
+mod access;
 #[cfg(feature = "internals")]
 mod alone;
 mod book;
 mod clients;
+mod door;
 mod draining;
 mod error;
 mod hold;
+mod holders;
+#[cfg(feature = "tls")]
+mod http2;
 mod inherit;
 pub(crate) mod machine;
 mod options;
@@ -26,6 +32,8 @@ mod route;
 mod shared;
 mod stream;
 mod sync;
+mod tls;
+mod wind_down;
 mod workers;
 
 use std::fmt;
@@ -36,19 +44,27 @@ use std::time::Duration;
 use crate::clock;
 use crate::id::Generation;
 use crate::report::{BackendState, DrainReport};
-use crate::spec::{ProxyLimits, TrustedFronts};
+use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
+pub use accept::Admissions;
+use access::AccessLog;
+pub use access::AccessLogCounts;
 #[cfg(feature = "internals")]
 pub use alone::LoneProxy;
 use clients::lock;
 pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
+pub use holders::{HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind};
 pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
-pub use options::{ErrorObserver, ProxyOptions};
+use machine::{Tally, WindDown};
+pub use options::{ErrorObserver, ProxyOptions, ServeOn, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
 use shared::{Phase, Shared};
+pub(crate) use tls::rehearse as rehearse_tls;
+pub use tls::{TlsError, TlsNews};
 use tokio::sync::mpsc;
-use workers::WorkerThread;
+use wind_down::wind_down;
+use workers::Server;
 
 /// An HTTP/1.1 reverse proxy that changes where requests go between two requests.
 ///
@@ -98,7 +114,7 @@ pub struct DrainingProxy {
     address: OnceLock<SocketAddr>,
     /// The listening socket, until nobody new is let in: the workers have copies.
     listener: Mutex<Option<TcpListener>>,
-    threads: Mutex<Vec<WorkerThread>>,
+    servers: Mutex<Vec<Server>>,
 }
 
 /// How long a client that says nothing is waited for once it could go elsewhere: what it sends meanwhile is answered,
@@ -125,7 +141,7 @@ impl DrainingProxy {
             shared: Shared::new(options),
             address: OnceLock::new(),
             listener: Mutex::default(),
-            threads: Mutex::default(),
+            servers: Mutex::default(),
         }
     }
 
@@ -134,6 +150,7 @@ impl DrainingProxy {
     /// # Errors
     /// When the address cannot be listened on, the threads cannot be started, or it listens already.
     pub fn listen(&self) -> Result<SocketAddr, BindError> {
+        self.shared.load_certificates()?;
         self.serve_on(workers::listen(&self.shared.options)?)
     }
 
@@ -144,6 +161,7 @@ impl DrainingProxy {
     /// [`BindError::NotOurs`] when it is no listening TCP socket on the address of its options; otherwise as
     /// [`listen`](Self::listen).
     pub fn listen_on(&self, listener: TcpListener) -> Result<SocketAddr, BindError> {
+        self.shared.load_certificates()?;
         inherit::check(&listener, &self.shared.options)?;
         self.serve_on(listener)
     }
@@ -152,12 +170,22 @@ impl DrainingProxy {
         let options = &self.shared.options;
         let failed = |source| BindError::new(&options.host, options.port, source);
         let address = listener.local_addr().map_err(failed)?;
-        let mut threads = lock(&self.threads);
+        let mut servers = lock(&self.servers);
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
-        *threads = workers::start(&listener, self.shared.workers()).map_err(BindError::Threads)?;
+        self.log_to(options.access_log.clone()).map_err(BindError::Threads)?;
+        *servers = workers::start(&listener, &options.serve_on, self.shared.workers())
+            .map_err(BindError::Threads)?;
         *lock(&self.listener) = Some(listener);
+        let (configured, possible) = (options.limits.connections_max, self.shared.connections_max());
+        if possible < configured {
+            tracing::warn!(
+                configured,
+                possible,
+                "there are descriptors for fewer connections than may be open"
+            );
+        }
         Ok(address)
     }
 
@@ -180,6 +208,32 @@ impl DrainingProxy {
         self.shared.trusted.store(Arc::new(fronts));
     }
 
+    /// Reads its certificates now, and not only when it begins to listen. Reads files, and so may block.
+    ///
+    /// # Errors
+    /// When they cannot be served; it may be tried again.
+    pub fn load_certificates(&self) -> Result<(), TlsError> {
+        self.shared.load_certificates()
+    }
+
+    /// Reads the files of its certificates anew, whether they have changed or not, and says for which names they are.
+    /// Connections that are there stay as they are; new ones get what the files hold now. Reads files, and so may block.
+    ///
+    /// # Errors
+    /// When the files make no sense, or it does not serve TLS; everything stays as it is.
+    pub fn reload_certificates(&self) -> Result<Vec<String>, TlsError> {
+        let front = self.shared.tls.get().ok_or(TlsError::NoCertificates)?;
+        front.follow(front.spec())
+    }
+
+    /// As [`reload_certificates`](Self::reload_certificates), but with other files and limits.
+    ///
+    /// # Errors
+    /// As [`reload_certificates`](Self::reload_certificates).
+    pub fn serve_certificates(&self, tls: TlsSpec) -> Result<Vec<String>, TlsError> {
+        self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
+    }
+
     /// From now on new connections and new requests are held to `limits`.
     pub fn set_limits(&self, limits: ProxyLimits) {
         self.shared.set_limits(limits);
@@ -191,10 +245,24 @@ impl DrainingProxy {
         self.shared.active.load().as_ref().map(|route| route.ledger.generation)
     }
 
+    /// Who is connected, and who could not be.
+    #[must_use]
+    pub fn admissions(&self) -> Admissions {
+        self.shared.admissions()
+    }
+
     /// What is open of a release, active or draining (compat C-105).
     #[must_use]
     pub fn counts(&self, generation: Generation) -> Counts {
         self.shared.counts(generation)
+    }
+
+    /// Who is open to a release: the oldest first, at most [`HOLDERS_MAX`]. What they are is said by their own threads: who
+    /// was not asked before may be missing until the next call. Those of a release that drains were asked when its drain
+    /// began.
+    #[must_use]
+    pub fn holders(&self, generation: Generation) -> Vec<Holder> {
+        self.shared.holders(generation)
     }
 
     /// What came of a release's requests so far; `None` when it never had traffic here, or that was long ago: of releases
@@ -209,6 +277,40 @@ impl DrainingProxy {
     #[must_use]
     pub fn unrouted_traffic(&self) -> TrafficCounts {
         self.shared.unrouted.read()
+    }
+
+    /// How many clients are connected.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.shared.clients.count()
+    }
+
+    /// What `generation` is called in the access log; its number when nothing was said before traffic went to it.
+    pub fn name_release(&self, generation: Generation, name: &str) {
+        self.shared.name_release(generation, name);
+    }
+
+    /// From now on a line for each request goes there, or nowhere. Nothing happens when it goes there already.
+    ///
+    /// A thread of its own writes; a request never waits for it. A file that cannot be opened, a full disk and a pipe that
+    /// nobody reads are waited for, and what has no room meanwhile is dropped and counted: 8192 lines have. A file that was
+    /// moved away is made anew within a second.
+    ///
+    /// # Errors
+    /// When the thread cannot be started; then it stays as it was.
+    pub fn log_to(&self, spec: Option<AccessLogSpec>) -> std::io::Result<()> {
+        let is_same = self.shared.access.load().as_ref().map(|log| log.spec().clone()) == spec;
+        if !is_same {
+            let log = spec.map(AccessLog::start).transpose()?;
+            self.shared.access.store(log.map(Arc::new));
+        }
+        Ok(())
+    }
+
+    /// How the access log is; `None` when there is none.
+    #[must_use]
+    pub fn access_log(&self) -> Option<AccessLogCounts> {
+        self.shared.access.load().as_ref().map(|log| log.counts())
     }
 
     /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application
@@ -262,9 +364,9 @@ impl DrainingProxy {
     pub async fn leave(&self, handover: bool) -> Option<TcpListener> {
         let listener = lock(&self.listener).take();
         self.shared.enter(Phase::Leaving { handover });
-        let deaf: Vec<_> = lock(&self.threads)
+        let deaf: Vec<_> = lock(&self.servers)
             .iter_mut()
-            .map(|thread| std::mem::replace(&mut thread.deaf, mpsc::channel(1).1))
+            .map(|server| std::mem::replace(&mut server.deaf, mpsc::channel(1).1))
             .collect();
         for mut deaf in deaf {
             let _ = deaf.recv().await;
@@ -284,12 +386,13 @@ impl DrainingProxy {
         let began = clock::now();
         let ledgers = self.shared.ledgers();
         let open_at_start = ledgers.iter().map(|ledger| ledger.counts().total()).sum();
-        let (requests_before, tunnels_before) = cut_in(&ledgers);
+        let before = tally_of(&ledgers);
         drop(lock(&self.listener).take());
         self.shared.enter(Phase::Closing);
-        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        let mut servers = std::mem::take(&mut *lock(&self.servers));
 
-        if tokio::time::timeout(budget, self.all_left(&mut threads)).await.is_err() {
+        if tokio::time::timeout(budget, self.all_left_or_asked(&mut servers, &ledgers, budget)).await.is_err()
+        {
             // Without a release first: what is cut must not find its route again.
             drop(self.shared.active.swap(None));
             for ledger in &ledgers {
@@ -298,19 +401,17 @@ impl DrainingProxy {
             let idle_too = tokio::time::timeout(machine::CUT_TIMEOUT, all_idle(&ledgers));
             let _ = idle_too.await;
             self.shared.enter(Phase::Ending);
-            all_ended(&mut threads).await;
+            all_ended(&mut servers).await;
         }
-        for WorkerThread { thread, .. } in threads {
+        for thread in servers.into_iter().filter_map(|server| server.thread) {
             // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
             let _ = thread.join();
         }
-        let (requests_cut, tunnels_cut) = cut_in(&ledgers);
-        DrainReport {
-            open_at_start,
-            requests_cut: requests_cut - requests_before,
-            tunnels_cut: tunnels_cut - tunnels_before,
-            took: clock::now() - began,
+        if let Some(log) = self.shared.access.swap(None) {
+            log.finish().await;
         }
+        let tally = Tally { open_at_start, ..tally_of(&ledgers).since(before) };
+        tally.report(clock::now() - began)
     }
 
     /// Ends it at once: connections are cut, and the threads end on their own shortly after.
@@ -319,20 +420,34 @@ impl DrainingProxy {
         self.shared.enter(Phase::Ending);
     }
 
-    async fn all_left(&self, threads: &mut [WorkerThread]) {
+    /// Asks those who stay to go, when the budget is nearly spent.
+    async fn all_left_or_asked(
+        &self,
+        servers: &mut [Server],
+        ledgers: &[Arc<route::Ledger>],
+        budget: Duration,
+    ) {
+        let asking = WindDown::new(clock::now(), budget, self.shared.limits().wind_down_window);
+        tokio::select! {
+            () = self.all_left(servers) => {}
+            never = wind_down(&self.shared.clients, ledgers, asking) => match never {},
+        }
+    }
+
+    async fn all_left(&self, servers: &mut [Server]) {
         if self.shared.is_leaving()
-            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(threads)).await.is_err()
+            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(servers)).await.is_err()
         {
             // Whoever was answered since was closed with his answer: these have been idle all the time, or are busy.
             self.shared.clients.close();
         }
-        all_ended(threads).await;
+        all_ended(servers).await;
     }
 }
 
-async fn all_ended(threads: &mut [WorkerThread]) {
-    for thread in threads {
-        let _ = thread.ended.recv().await;
+async fn all_ended(servers: &mut [Server]) {
+    for server in servers {
+        let _ = server.ended.recv().await;
     }
 }
 
@@ -342,8 +457,8 @@ async fn all_idle(ledgers: &[Arc<route::Ledger>]) {
     }
 }
 
-fn cut_in(ledgers: &[Arc<route::Ledger>]) -> (u64, u64) {
-    ledgers.iter().map(|ledger| ledger.cut()).fold((0, 0), |sum, cut| (sum.0 + cut.0, sum.1 + cut.1))
+fn tally_of(ledgers: &[Arc<route::Ledger>]) -> Tally {
+    ledgers.iter().map(|ledger| ledger.tally()).fold(Tally::default(), Tally::plus)
 }
 
 impl Drop for DrainingProxy {

@@ -227,11 +227,6 @@ impl Stay<'_> {
         }
     }
 
-    /// Whether it had to wait.
-    pub(super) fn was_parked(&self) -> bool {
-        self.parked.is_some_and(|parked| !parked.is_new)
-    }
-
     async fn ask(&mut self, event: impl FnOnce(Parked) -> ParkEvent) -> Result<(), Unserved> {
         let (answer, deadline) = self.register(event);
         match self.gate.0.hear(answer, deadline).await {

@@ -17,6 +17,7 @@ use crate::id::Generation;
 use super::book::Book;
 use super::clients::Client;
 use super::hold::{self, Count, Counted};
+use super::machine::Tally;
 
 /// Where an application listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +141,8 @@ pub(crate) struct Ledger {
     tunnels: AtomicU64,
     requests_cut: AtomicU64,
     tunnels_cut: AtomicU64,
+    streams_ended: AtomicU64,
+    tunnels_ended: AtomicU64,
     gone: watch::Sender<bool>,
 }
 
@@ -157,15 +160,28 @@ impl Ledger {
         self.count.opened()
     }
 
-    /// Requests and tunnels that were cut.
-    pub(super) fn cut(&self) -> (u64, u64) {
-        (self.requests_cut.load(Ordering::Acquire), self.tunnels_cut.load(Ordering::Acquire))
+    /// Those that did not end by themselves.
+    pub(super) fn tally(&self) -> Tally {
+        let read = |count: &AtomicU64| count.load(Ordering::Acquire);
+        Tally {
+            open_at_start: 0,
+            requests_cut: read(&self.requests_cut),
+            tunnels_cut: read(&self.tunnels_cut),
+            streams_ended: read(&self.streams_ended),
+            tunnels_ended: read(&self.tunnels_ended),
+        }
     }
 
     pub(super) fn count_cut(&self, tunnel: bool) {
         let cut = if tunnel { &self.tunnels_cut } else { &self.requests_cut };
         cut.fetch_add(1, Ordering::AcqRel);
         self.book.count_cut(tunnel);
+    }
+
+    /// One was asked to go, and went.
+    pub(super) fn count_ended(&self, tunnel: bool) {
+        let ended = if tunnel { &self.tunnels_ended } else { &self.streams_ended };
+        ended.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether no request holds the route, and the proxy does not either.
@@ -205,6 +221,8 @@ impl Route {
             tunnels: AtomicU64::new(0),
             requests_cut: AtomicU64::new(0),
             tunnels_cut: AtomicU64::new(0),
+            streams_ended: AtomicU64::new(0),
+            tunnels_ended: AtomicU64::new(0),
             gone: watch::Sender::new(false),
         });
         let connects_max = connects_max.clamp(1, Semaphore::MAX_PERMITS);
@@ -252,17 +270,31 @@ pub(crate) struct Ticket {
     client: Arc<Client>,
     is_tunnel: bool,
     is_finished: bool,
+    /// Whether the client holds another one already.
+    is_replaced: bool,
 }
 
 impl Ticket {
     /// `None` when there is no active release.
     pub(super) fn take(active: &ArcSwapOption<Route>, client: &Arc<Client>) -> Option<Self> {
         let route = hold::take(|| active.load_full(), client.held())?;
-        Some(Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route })
+        client.forget_who();
+        Some(Self {
+            client: Arc::clone(client),
+            is_tunnel: false,
+            is_finished: false,
+            is_replaced: false,
+            route,
+        })
     }
 
     pub(super) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether it is to end as soon as that is polite.
+    pub(super) fn is_to_go(&self) -> bool {
+        self.client.is_asked_to_go(self.route.ledger.id)
     }
 
     /// Whether it counts as ended: said just before the last byte is written, because whoever has that byte may look at the
@@ -272,6 +304,11 @@ impl Ticket {
             self.route.ledger.count.count_end(is_finished);
         }
         self.is_finished = is_finished;
+    }
+
+    /// The client holds another one already: a drop would say that it holds nothing, and no cut would find it.
+    pub(super) fn is_replaced(&mut self) {
+        self.is_replaced = true;
     }
 
     /// From here on counted as a WebSocket.
@@ -285,7 +322,10 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.client.held().let_go();
+        if !self.is_replaced {
+            self.client.held().let_go();
+            self.client.forget_who();
+        }
         self.set_finished(true);
         let ledger = &self.route.ledger;
         if self.is_tunnel {

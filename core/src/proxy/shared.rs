@@ -1,23 +1,28 @@
 //! What the proxy's handle and its workers have in common.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::clock;
 use crate::id::Generation;
 use crate::spec::{ProxyLimits, TrustedFronts};
 
+use super::accept::{Admissions, Place, Places, connections_possible};
+use super::access::AccessLog;
 use super::book::{Book, Books};
 use super::clients::{Clients, lock};
 use super::draining::Draining;
+use super::holders::Holder;
 use super::machine::{Target, TrafficCounts};
 use super::parking::Gate;
 use super::relay::Pool;
 use super::route::{Counts, Ledger, Route, Traffic};
-use super::{ProxyOptions, UpstreamError};
+use super::tls::TlsFront;
+use super::{ProxyOptions, TlsError, UpstreamError};
 
 /// How far the end of a proxy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +47,18 @@ pub(crate) struct Shared {
     pub(super) trusted: ArcSwap<TrustedFronts>,
     pub(super) gate: Gate,
     pub(super) clients: Arc<Clients>,
-    pub(super) places: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
+    /// How many clients there are descriptors for.
+    connections_possible: usize,
     pub(super) phase: watch::Sender<Phase>,
+    /// What secures connections; empty when nothing does.
+    pub(super) tls: OnceLock<TlsFront>,
     /// Whether an answer is the last one of its connection; beside the phase, because every request looks.
     leaving: AtomicBool,
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
     books: Mutex<Books>,
+    pub(super) access: ArcSwapOption<AccessLog>,
     /// What no release was chosen for.
     pub(super) unrouted: Book,
     next_route: AtomicU64,
@@ -71,16 +81,29 @@ impl Shared {
             trusted: ArcSwap::from_pointee(options.trusted_fronts.clone()),
             gate: Gate::new(&options.limits),
             clients: Arc::default(),
-            places: Arc::new(Semaphore::new(options.limits.connections_max.clamp(1, Semaphore::MAX_PERMITS))),
+            places: Arc::default(),
+            connections_possible: connections_possible(),
             phase: watch::Sender::new(Phase::Serving),
+            tls: OnceLock::new(),
             leaving: AtomicBool::new(false),
             pools: pools.collect(),
             ledgers: Mutex::default(),
             books: Mutex::default(),
+            access: ArcSwapOption::empty(),
             unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
         })
+    }
+
+    /// Reads the certificates, unless there are none to serve, or they were read before.
+    pub(super) fn load_certificates(&self) -> Result<(), TlsError> {
+        let spec = self.options.tls.as_ref().filter(|_| self.tls.get().is_none());
+        if let Some(spec) = spec {
+            let front = TlsFront::load(spec.clone(), self.options.certificates.clone())?;
+            let _somebody_else_was_first = self.tls.set(front);
+        }
+        Ok(())
     }
 
     /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
@@ -91,6 +114,24 @@ impl Shared {
     pub(super) fn set_limits(&self, limits: ProxyLimits) {
         self.gate.set_limits(&limits);
         self.limits.store(Arc::new(limits));
+        self.places.changed();
+    }
+
+    /// How many clients may be connected now: at least one, and no more than there are descriptors for.
+    pub(super) fn connections_max(&self) -> usize {
+        self.limits().connections_max.clamp(1, self.connections_possible)
+    }
+
+    /// The place of a client at `address`, unless his address has too many.
+    pub(super) fn place_of(&self, place: Place, address: IpAddr) -> Option<Place> {
+        match self.limits().connections_per_peer_max {
+            Some(max) if !self.trusted.load().contains(address) => place.of_peer(address, max),
+            _ => Some(place),
+        }
+    }
+
+    pub(super) fn admissions(&self) -> Admissions {
+        self.places.admissions(self.connections_max())
     }
 
     pub(super) fn workers(self: &Arc<Self>) -> Vec<Arc<Worker>> {
@@ -125,23 +166,35 @@ impl Shared {
             pool.switch_to(id);
         }
         self.gate.switched(target);
-        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began))
+        let window = self.limits().wind_down_window;
+        old.map(|old| Draining::new(Arc::clone(&old.ledger), Arc::clone(&self.clients), began, window))
     }
 
     pub(super) fn counts(&self, generation: Generation) -> Counts {
-        // A release that was switched to again while it drained has several ledgers.
-        self.ledgers().iter().filter(|ledger| ledger.generation == generation).fold(
-            Counts::default(),
-            |sum, ledger| {
-                let counts = ledger.counts();
-                Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
-            },
-        )
+        self.ledgers_of(generation).iter().fold(Counts::default(), |sum, ledger| {
+            let counts = ledger.counts();
+            Counts { http: sum.http + counts.http, websocket: sum.websocket + counts.websocket }
+        })
+    }
+
+    pub(super) fn holders(&self, generation: Generation) -> Vec<Holder> {
+        self.clients.holders(&self.ledgers_of(generation))
+    }
+
+    /// A release that was switched to again while it drained has several.
+    fn ledgers_of(&self, generation: Generation) -> Vec<Arc<Ledger>> {
+        let mut ledgers = self.ledgers();
+        ledgers.retain(|ledger| ledger.generation == generation);
+        ledgers
     }
 
     pub(super) fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
         let book = lock(&self.books).find(generation);
         book.map(|book| book.read())
+    }
+
+    pub(super) fn name_release(&self, generation: Generation, name: &str) {
+        lock(&self.books).open(generation, self.options.workers).name(name);
     }
 
     pub(super) fn ledgers(&self) -> Vec<Arc<Ledger>> {
@@ -167,6 +220,11 @@ impl Shared {
             }
             forward
         })
+    }
+
+    /// Whether nobody new is served for longer than one request.
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(*self.phase.borrow(), Phase::Closing | Phase::Ending)
     }
 
     pub(super) fn is_leaving(&self) -> bool {

@@ -3,12 +3,15 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::sleep;
 
 use super::route::Backend;
 
@@ -24,7 +27,7 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Connects to `backend`.
+    /// Connects to `backend`, however long that takes.
     ///
     /// # Cancel safety
     /// Dropping the future gives up the attempt.
@@ -33,7 +36,7 @@ impl Stream {
             Backend::Address(address) => TcpStream::connect::<SocketAddr>(*address).await?,
             Backend::Name { host, port } => TcpStream::connect((host.as_str(), *port)).await?,
             Backend::Unix(socket) => {
-                let stream = UnixStream::connect(socket).await?;
+                let stream = connect_unix(socket).await?;
                 // A kernel that refuses it is slower with long bodies, nothing else.
                 let _ = setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER_BYTES);
                 return Ok(Self::Unix(stream));
@@ -48,6 +51,25 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.try_read(bytes),
             Self::Unix(stream) => stream.try_read(bytes),
+        }
+    }
+}
+
+/// How long to wait until another attempt to get into a queue that is full: from the first to the longest pause.
+const QUEUE_PAUSE_MIN: Duration = Duration::from_millis(1);
+const QUEUE_PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// Over TCP the kernel goes on asking while the application's queue is full; at a Unix socket it says EAGAIN at once, and
+/// nothing tells when there is room (connect(2)).
+async fn connect_unix(socket: &Path) -> io::Result<UnixStream> {
+    let mut pause = QUEUE_PAUSE_MIN;
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(pause).await;
+                pause = (pause * 2).min(QUEUE_PAUSE_MAX);
+            }
+            connected => return connected,
         }
     }
 }

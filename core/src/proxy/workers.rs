@@ -1,4 +1,5 @@
-//! The threads that serve: each has a runtime of its own, all accept from one socket.
+//! Those who serve, all from one socket: threads that have a runtime of their own each, or tasks on a runtime of the
+//! caller's.
 //!
 //! One socket, not one per thread with SO_REUSEPORT: closing one of several would lose the connections that wait in it.
 
@@ -11,29 +12,28 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::threads::without_signals;
 
-use super::relay::{Peer, serve_connection};
+use super::accept::{Accepted, Acceptor};
+use super::door::{enter, watch_certificates};
 use super::shared::{Phase, Worker};
-use super::{BindError, ProxyOptions};
+use super::{BindError, ProxyOptions, ServeOn};
 
 /// How many connections may wait to be accepted. The kernel takes its own limit if that is lower (listen(2)).
 const BACKLOG: i32 = 4096;
-/// How long accepting pauses when there are no descriptors left: from the first to the longest pause.
-const ACCEPT_PAUSE_MIN: Duration = Duration::from_millis(5);
-const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How often idle connections to the application are looked through. Also keeps an earlier timer pending than those of
 /// the requests, which spares a wake-up for each of them.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A running thread. `ended` closes when its work is done, shortly before the thread ends.
-pub(crate) struct WorkerThread {
-    pub(super) thread: JoinHandle<()>,
+/// One that serves. `ended` closes when its work is done, shortly before its thread ends.
+pub(crate) struct Server {
+    /// `None` for a task on somebody else's runtime.
+    pub(super) thread: Option<JoinHandle<()>>,
     pub(super) ended: mpsc::Receiver<()>,
     /// Closes when it has let go of the listening socket.
     pub(super) deaf: mpsc::Receiver<()>,
@@ -72,42 +72,74 @@ fn listen_on(address: std::net::SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Starts one thread per worker.
-pub(super) fn start(listener: &StdListener, workers: Vec<Arc<Worker>>) -> io::Result<Vec<WorkerThread>> {
-    let mut threads = Vec::with_capacity(workers.len());
+/// Starts one thread or task per worker.
+pub(super) fn start(
+    listener: &StdListener,
+    serve_on: &ServeOn,
+    workers: Vec<Arc<Worker>>,
+) -> io::Result<Vec<Server>> {
+    let mut servers = Vec::with_capacity(workers.len());
     for (number, worker) in workers.into_iter().enumerate() {
-        let listener = listener.try_clone()?;
         let (alive, ended) = mpsc::channel(1);
         let (listens, deaf) = mpsc::channel(1);
-        let runtime = without_signals(|| Builder::new_current_thread().enable_all().build())?;
-        let work = move || {
-            let _alive = alive;
-            runtime.block_on(run(listener, listens, worker));
-            // A look-up of a name may still be under way on a thread of its own.
-            runtime.shutdown_background();
+        let work = Work { listener: listener.try_clone()?, worker, listens, _alive: alive };
+        let thread = match serve_on {
+            ServeOn::OwnThreads => Some(start_thread(number, work)?),
+            ServeOn::Runtime(runtime) => start_task(runtime, work),
         };
-        // A new thread has the mask of the one that starts it.
-        let builder = std::thread::Builder::new().name(format!("rollcore-proxy-{number}"));
-        let thread = without_signals(|| builder.spawn(work))?;
-        threads.push(WorkerThread { thread, ended, deaf });
+        servers.push(Server { thread, ended, deaf });
     }
-    Ok(threads)
+    Ok(servers)
 }
 
-async fn run(listener: StdListener, listens: mpsc::Sender<()>, worker: Arc<Worker>) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "the proxy cannot watch its socket"),
+fn start_thread(number: usize, work: Work) -> io::Result<JoinHandle<()>> {
+    let runtime = without_signals(|| Builder::new_current_thread().enable_all().build())?;
+    let run = move || {
+        runtime.block_on(work.run());
+        // A look-up of a name may still be under way on a thread of its own.
+        runtime.shutdown_background();
     };
-    let mut connections = JoinSet::new();
-    serve_until_closing(&listener, &worker, &mut connections).await;
-    let handed_over = *worker.shared.phase.borrow() == Phase::Leaving { handover: true };
-    match handed_over {
-        true => drop(listener),
-        false => take_waiting(listener, &worker, &mut connections),
+    // A new thread has the mask of the one that starts it.
+    let builder = std::thread::Builder::new().name(format!("rollcore-proxy-{number}"));
+    without_signals(|| builder.spawn(run))
+}
+
+/// Its connections become tasks of the same runtime, and end with it.
+fn start_task(runtime: &Handle, work: Work) -> Option<JoinHandle<()>> {
+    drop(runtime.spawn(work.run()));
+    None
+}
+
+/// What one of them does, from its start to its end.
+struct Work {
+    listener: StdListener,
+    worker: Arc<Worker>,
+    listens: mpsc::Sender<()>,
+    _alive: mpsc::Sender<()>,
+}
+
+impl Work {
+    async fn run(self) {
+        let Self { listener, worker, listens, _alive } = self;
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "the proxy cannot watch its socket"),
+        };
+        tokio::spawn(watch_certificates(Arc::clone(&worker)));
+        let mut connections = JoinSet::new();
+        serve_until_closing(&listener, &worker, &mut connections).await;
+        let handed_over = *worker.shared.phase.borrow() == Phase::Leaving { handover: true };
+        match handed_over {
+            true => drop(listener),
+            false => take_waiting(listener, &worker, &mut connections),
+        }
+        drop(listens);
+        until_gone(&worker, connections).await;
     }
-    drop(listens);
-    // What came last is not asked to close: it closes after its only request.
+}
+
+/// What came last is not asked to close: it closes after its only request.
+async fn until_gone(worker: &Worker, mut connections: JoinSet<()>) {
     let mut phase = worker.shared.phase.subscribe();
     let mut ending = pin!(phase.wait_for(|phase| *phase == Phase::Ending));
     loop {
@@ -122,7 +154,7 @@ async fn run(listener: StdListener, listens: mpsc::Sender<()>, worker: Arc<Worke
 async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
     let mut phase = worker.shared.phase.subscribe();
     let mut closing = pin!(phase.wait_for(|phase| *phase != Phase::Serving));
-    let mut accepting = pin!(accept_forever(listener, worker));
+    let mut acceptor = Acceptor::new(listener, worker);
     let mut sweep = interval(SWEEP_INTERVAL);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -136,51 +168,33 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
             }
             _ = sweep.tick() => worker.pool.sweep(),
             Some(_) = connections.join_next() => {}
-            (stream, peer, place) = accepting.as_mut() => {
-                accepting.set(accept_forever(listener, worker));
-                let worker = Arc::clone(worker);
-                connections.spawn(async move {
-                    serve_connection(stream, Peer::from(peer), worker, false).await;
-                    drop(place);
-                });
-            }
+            accepted = acceptor.next() => accepted.for_each(|accepted| serve(accepted, worker, connections)),
         }
     }
 }
 
-type Accepted = (TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
-
-/// The next connection, however long it takes: out of descriptors is a pause, not an end.
-async fn accept_forever(listener: &TcpListener, worker: &Worker) -> Accepted {
-    let mut pause = ACCEPT_PAUSE_MIN;
-    loop {
-        let place = Arc::clone(&worker.shared.places).acquire_owned().await.expect("it is never closed");
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, ?pause, "the proxy cannot accept for now");
-                drop(place);
-                sleep(pause).await;
-                pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
-            }
-        }
-    }
+fn serve(Accepted { stream, peer, place }: Accepted, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
+    let worker = Arc::clone(worker);
+    connections.spawn(async move {
+        enter(stream, peer, worker, false).await;
+        drop(place);
+    });
 }
 
-/// accept(2): errors of the connection that was to be accepted, not of the socket.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// Whoever had connected before the end is still served, once; then the socket is closed.
+/// Whoever had connected before the end is still served, once, even beyond the limits; then the socket is closed.
 fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
     // Asks the kernel itself: the runtime may not have heard of the last ones yet.
     let Ok(listener) = listener.into_std() else { return };
-    while let Ok((stream, peer)) = listener.accept() {
+    // No more than fit into the queue: a socket that somebody else holds, too, may get new ones all the time.
+    for _ in 0..BACKLOG {
+        let Ok((stream, peer)) = listener.accept() else { return };
+        let place = worker.shared.places.promised();
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            connections.spawn(serve_connection(stream, Peer::from(peer), Arc::clone(worker), true));
+            let worker = Arc::clone(worker);
+            connections.spawn(async move {
+                enter(stream, peer, worker, true).await;
+                drop(place);
+            });
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::config::RestartNeeded;
 use crate::event::{Event, StartupProcess};
 use crate::id::{Attestation, Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
-use crate::report::{Change, DrainReport, StartReason};
-use crate::spec::{Application, HealthSpec, PortRange, ProcessPolicy, RunSpec, StopSpec};
+use crate::report::{BackendState, Change, DrainReport, StartReason};
+use crate::spec::{Address, Application, HealthSpec, ListenAt, ProcessPolicy, RunSpec, StopSpec};
 use crate::step::{Step, Undo};
 
 use super::Failure;
@@ -29,6 +29,13 @@ pub enum Command {
     Stop(Option<ReleaseId>),
     /// Restart instances in place.
     Restart(RestartSelection),
+    /// Let requests wait, until they are resumed or the time is up.
+    Pause {
+        /// How long at most; `None` means until somebody resumes.
+        timeout: Option<Duration>,
+    },
+    /// Send whoever waits since a pause.
+    Resume,
     /// Stop everything.
     Shutdown,
     /// Answer what was asked of the proxy, within the drain budget, then stop everything.
@@ -88,7 +95,7 @@ pub enum Input {
         /// Whose they are.
         generation: Generation,
         /// All of them, or none.
-        result: Result<BTreeMap<ProcessId, u16>, Failure>,
+        result: Result<BTreeMap<ProcessId, Address>, Failure>,
     },
     /// A supervisor told of a change.
     Told {
@@ -113,6 +120,11 @@ pub enum Input {
         /// How it went.
         report: DrainReport,
     },
+    /// The time of a pause is up.
+    PauseTimedOut {
+        /// Which pause.
+        number: u64,
+    },
     /// The answer to [`Action::StopAccepting`].
     AcceptingStopped,
     /// The answer to [`Action::CloseProxy`].
@@ -125,15 +137,15 @@ pub enum Input {
 /// Something to do. The actions of one turn are begun in their order.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Lease all these ports or none, then say [`Input::PortsLeased`].
+    /// Lease all these ports and sockets or none, then say [`Input::PortsLeased`].
     LeasePorts {
         /// For which release.
         generation: Generation,
-        /// Who wants one, and of which range.
-        wanted: Vec<(ProcessId, PortRange)>,
+        /// Who wants one, and of which kind.
+        wanted: Vec<(ProcessId, ListenAt)>,
     },
-    /// Nothing can hold these ports any more.
-    ReturnPorts(Vec<u16>),
+    /// Nothing can listen there any more.
+    ReturnPorts(Vec<Address>),
     /// Start this instance; its supervisor says [`Input::Told`].
     Start {
         /// Which; a supervisor is made for it if there is none.
@@ -171,17 +183,34 @@ pub enum Action {
     Probe {
         /// Whom.
         key: InstanceKey,
-        /// At which host.
+        /// At which host, if it listens at a port.
         host: String,
-        /// At which port.
-        port: u16,
+        /// At which port or socket.
+        address: Address,
         /// How.
         health: HealthSpec,
     },
     /// Stop asking.
     CancelProbe(InstanceKey),
-    /// From now on new requests go here: a release and its port, or nowhere. Done before the next action.
-    Switch(Option<(Generation, String, u16)>),
+    /// From now on new requests go here: a release, its host and its port or socket, or nowhere. Done before the next
+    /// action.
+    Switch(Option<(Generation, String, Address)>),
+    /// Tell the proxy how the process behind it is. Done before the next action.
+    BackendIs {
+        /// Of which release; traffic points at it.
+        generation: Generation,
+        /// How.
+        state: BackendState,
+    },
+    /// From now on requests wait. After the timeout say [`Input::PauseTimedOut`]; a later pause takes this one's place.
+    PauseTraffic {
+        /// Which pause.
+        number: u64,
+        /// After how long; `None` means never.
+        timeout: Option<Duration>,
+    },
+    /// Requests go again.
+    ResumeTraffic,
     /// Wait until the requests of this release are over, or the budget is spent, then say [`Input::Drained`].
     Drain {
         /// Which release; traffic does not point at it.
@@ -255,6 +284,10 @@ pub enum Answer {
     Stopped(ReleaseId),
     /// These were restarted.
     Restarted(Vec<InstanceId>),
+    /// Requests wait.
+    TrafficPaused,
+    /// Requests go.
+    TrafficResumed,
     /// Everything is stopped.
     ShutDown {
         /// Processes that even SIGKILL did not end.

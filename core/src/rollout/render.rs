@@ -1,10 +1,12 @@
 //! A process of the config becomes something that can be run, for one release (compat §4, §5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::id::{InstanceId, ProcessId, ReleaseId, Revision};
 use crate::spec::{
-    Application, Command, CommandSpec, PortRange, ProcessPolicy, ProcessSpec, Readiness, RunSpec,
+    Address, Application, Command, CommandSpec, ListenAt, ProcessPolicy, ProcessSpec, Readiness, RunSpec,
+    SocketPathTooLong, socket_home,
 };
 use crate::template;
 
@@ -16,8 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) release: &'a ReleaseId,
     pub(super) path: &'a str,
     pub(super) revision: &'a Revision,
-    /// The port of each process that has one.
-    pub(super) ports: &'a BTreeMap<crate::id::ProcessId, u16>,
+    /// Where each process listens that has a port or a socket.
+    pub(super) addresses: &'a BTreeMap<ProcessId, Address>,
     /// The environment of this program.
     pub(super) host_env: &'a BTreeMap<String, String>,
 }
@@ -53,6 +55,8 @@ impl Context<'_> {
             readiness: readiness(process),
             output_lines_max: process.output_lines_max,
             memory: process.memory,
+            descriptors_max: None,
+            socket: self.socket_of(process.id.as_str()).map(Path::to_owned),
         })
     }
 
@@ -78,7 +82,8 @@ impl Context<'_> {
             "processId" => process.id.to_string(),
             "replicaIndex" => id.index().to_string(),
             "replicaCount" => process.replicas.to_string(),
-            "port" => self.ports.get(&process.id)?.to_string(),
+            "port" => self.port_of(process.id.as_str())?.to_string(),
+            "socket" => path_text(self.socket_of(process.id.as_str())?),
             "proxy.host" => proxy.host.clone(),
             "proxy.port" => proxy.port.to_string(),
             "proxy.upstreamHost" => proxy.upstream_host.clone(),
@@ -88,11 +93,25 @@ impl Context<'_> {
 
     fn nested_value(&self, key: &str) -> Option<String> {
         if let Some(process) = key.strip_prefix("ports.") {
-            let port = self.ports.iter().find(|(id, _)| id.as_str() == process);
-            return port.map(|(_, port)| port.to_string());
+            return self.port_of(process).map(|port| port.to_string());
+        }
+        if let Some(process) = key.strip_prefix("sockets.") {
+            return self.socket_of(process).map(path_text);
         }
         let name = key.strip_prefix("env.")?;
         self.application.environment.get(name).cloned().unwrap_or_else(|| self.host_env.get(name).cloned())
+    }
+
+    fn address_of(&self, process: &str) -> Option<&Address> {
+        self.addresses.iter().find(|(id, _)| id.as_str() == process).map(|(_, address)| address)
+    }
+
+    fn port_of(&self, process: &str) -> Option<u16> {
+        self.address_of(process).and_then(Address::port)
+    }
+
+    fn socket_of(&self, process: &str) -> Option<&Path> {
+        self.address_of(process).and_then(Address::socket)
     }
 
     /// Compat C-42: under `ROLLCORE_` and, for the programs of Rollbridge's users, under `ROLLBRIDGE_`.
@@ -106,10 +125,14 @@ impl Context<'_> {
             ("REPLICA_INDEX".to_owned(), id.index().to_string()),
             ("REPLICA_COUNT".to_owned(), process.replicas.to_string()),
         ];
-        values.extend(self.ports.get(&process.id).map(|port| ("PORT".to_owned(), port.to_string())));
-        values.extend(
-            self.ports.iter().map(|(id, port)| (format!("{}_PORT", env_name(id.as_str())), port.to_string())),
-        );
+        values.extend(self.address_of(process.id.as_str()).map(|address| {
+            let (name, value) = variable(address);
+            (name.to_owned(), value)
+        }));
+        values.extend(self.addresses.iter().map(|(id, address)| {
+            let (name, value) = variable(address);
+            (format!("{}_{name}", env_name(id.as_str())), value)
+        }));
         let prefixed = |prefix: &str| {
             values.iter().map(|(name, value)| (format!("{prefix}_{name}"), value.clone())).collect::<Vec<_>>()
         };
@@ -117,34 +140,76 @@ impl Context<'_> {
     }
 }
 
-/// Any port that each process could get: enough to see whether every placeholder has a value.
-pub(super) fn possible_ports(application: &Application) -> BTreeMap<crate::id::ProcessId, u16> {
-    let port = |process: &ProcessSpec| Some((process.id.clone(), process.port.map(PortRange::first)?));
-    application.processes.iter().filter_map(port).collect()
+fn variable(address: &Address) -> (&'static str, String) {
+    match address {
+        Address::Port(port) => ("PORT", port.to_string()),
+        Address::Socket(path) => ("SOCKET", path_text(path)),
+    }
+}
+
+/// Config is text, so its paths are.
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Any port that each process could get, and the longest path of its socket: enough to see whether every placeholder has a
+/// value.
+///
+/// # Errors
+/// When a socket could not be bound for the length of its path.
+pub(super) fn possible_addresses(
+    application: &Application,
+    host_env: &BTreeMap<String, String>,
+) -> Result<BTreeMap<ProcessId, Address>, Failure> {
+    let processes = application.processes.iter();
+    processes.filter_map(|process| possible_address(application, host_env, process)).collect()
+}
+
+fn possible_address(
+    application: &Application,
+    host_env: &BTreeMap<String, String>,
+    process: &ProcessSpec,
+) -> Option<Result<(ProcessId, Address), Failure>> {
+    let address = match process.listen_at()? {
+        ListenAt::Port(range) => Ok(Address::Port(range.first())),
+        ListenAt::Socket => {
+            let home = socket_home(application, host_env.get("XDG_RUNTIME_DIR").map(String::as_str));
+            SocketPathTooLong::check(&home, &process.id).map(Address::Socket)
+        }
+    };
+    let failed = |error: SocketPathTooLong| Failure::new(SocketPathTooLong::CODE, error.to_string());
+    Some(address.map(|address| (process.id.clone(), address)).map_err(failed))
 }
 
 /// What each process would run for a release, as its first replica and on the lowest of its ports; or the placeholder that
-/// has no value (compat C-236).
+/// has no value (compat C-236), or the socket that could not be bound.
 pub(crate) fn rehearse(
     application: &Application,
     host_env: &BTreeMap<String, String>,
     request: &DeployRequest,
 ) -> Vec<(ProcessId, Result<RunSpec, Failure>)> {
     let revision = request.revision.clone().unwrap_or_else(|| request.release.clone().into());
-    let ports = possible_ports(application);
+    let possible = application.processes.iter().filter_map(|process| {
+        let (id, address) = possible_address(application, host_env, process)?.ok()?;
+        Some((id, address))
+    });
+    let addresses = possible.collect();
     let context = Context {
         application,
         release: &request.release,
         path: &request.path,
         revision: &revision,
-        ports: &ports,
+        addresses: &addresses,
         host_env,
     };
     let first = |process: &ProcessSpec| match process.replicas {
         1 => InstanceId::only(process.id.clone()),
         _ => InstanceId::replica(process.id.clone(), 0),
     };
-    let rehearsed = |process: &ProcessSpec| context.run_spec(process, &first(process));
+    let rehearsed = |process: &ProcessSpec| {
+        possible_address(application, host_env, process).transpose()?;
+        context.run_spec(process, &first(process))
+    };
     application.processes.iter().map(|process| (process.id.clone(), rehearsed(process))).collect()
 }
 

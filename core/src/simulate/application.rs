@@ -44,6 +44,7 @@ fn web(variant: Variant) -> ProcessSpec {
         port: Some(
             PortRange::new(18_000, if variant.narrow_ports { 18_001 } else { 18_003 }).expect("it ascends"),
         ),
+        socket: variant.sockets,
         health: (!variant.no_health_check).then_some(health),
         ..process("web", ProcessPolicy::Proxied, variant)
     }
@@ -68,6 +69,7 @@ fn broker(variant: Variant) -> ProcessSpec {
     let strategy = if variant.handoff { DeployStrategy::Handoff } else { DeployStrategy::Persistent };
     ProcessSpec {
         strategy,
+        socket: variant.sockets,
         port: Some(PortRange::new(19_000, 19_009).expect("it ascends")),
         ..process("broker", ProcessPolicy::Service, variant)
     }

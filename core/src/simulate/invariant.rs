@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::rollout::Owner;
-use crate::spec::ProcessPolicy;
+use crate::spec::{Address, ProcessPolicy};
 
 use super::{Simulation, promise};
 
@@ -20,7 +20,7 @@ pub struct Broken {
 
 type Invariant = fn(&Simulation) -> Option<String>;
 
-const INVARIANTS: [(&str, Invariant); 9] = [
+const INVARIANTS: [(&str, Invariant); 10] = [
     ("traffic points at one release that was ready", traffic_points_at_one_ready_release),
     ("a failed rollout changes nothing", a_failed_rollout_changes_nothing),
     ("a singleton is alone", a_singleton_is_alone),
@@ -29,6 +29,7 @@ const INVARIANTS: [(&str, Invariant); 9] = [
     ("every request is answered or counted", every_request_is_answered_or_counted),
     ("one answer, and one rollout at a time", one_answer_and_one_rollout_at_a_time),
     ("the world does not contradict itself", the_world_does_not_contradict_itself),
+    ("the proxy knows how its backend is", the_proxy_knows_how_its_backend_is),
     ("promises are kept", promise::broken),
 ];
 
@@ -60,16 +61,16 @@ fn a_singleton_is_alone(sim: &Simulation) -> Option<String> {
 }
 
 fn every_lease_has_a_reason(sim: &Simulation) -> Option<String> {
-    let known: BTreeSet<u16> = sim.world.leases().into_keys().collect();
-    let unknown = sim.ports.leased.iter().find(|(port, _)| !known.contains(port));
-    if let Some((port, generation)) = unknown {
+    let known: BTreeSet<Address> = sim.world.leases().into_keys().collect();
+    let unknown = sim.ports.leased.iter().find(|(address, _)| !known.contains(address));
+    if let Some((address, generation)) = unknown {
         let is_starting =
             sim.world.releases().any(|release| release.generation == *generation && !release.is_visible());
         let is_under_way = sim.world.is_shutting_down() && sim.agenda.awaits_lease(*generation);
-        return (!is_starting && !is_under_way).then(|| format!("port {port} is leased for nobody"));
+        return (!is_starting && !is_under_way).then(|| format!("{address} is leased for nobody"));
     }
-    let missing = known.iter().find(|port| !sim.ports.leased.contains_key(port))?;
-    Some(format!("port {missing} was given back, but somebody still uses it"))
+    let missing = known.iter().find(|address| !sim.ports.leased.contains_key(address))?;
+    Some(format!("{missing} was given back, but somebody still uses it"))
 }
 
 fn restarts_stay_within_their_limit(sim: &Simulation) -> Option<String> {
@@ -96,6 +97,11 @@ fn one_answer_and_one_rollout_at_a_time(sim: &Simulation) -> Option<String> {
     }
     let twice = sim.ledger.ops.iter().find(|(_, op)| op.answers.len() > 1);
     twice.map(|(op, asked)| format!("question {} was answered {} times", op.0, asked.answers.len()))
+}
+
+fn the_proxy_knows_how_its_backend_is(sim: &Simulation) -> Option<String> {
+    let (told, known) = (sim.traffic.told, sim.world.backend());
+    (told != known).then(|| format!("it was told {told:?}, and it is {known:?}"))
 }
 
 fn the_world_does_not_contradict_itself(sim: &Simulation) -> Option<String> {

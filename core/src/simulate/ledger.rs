@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::id::{Generation, InstanceKey, OpId, ReleaseId};
 use crate::report::{AfterExit, Change, StartReason};
 use crate::rollout::{Answer, Command, DeployRequest, Instance, Owner, World};
-use crate::spec::{Application, RunSpec};
+use crate::spec::{Address, Application, RunSpec};
 use crate::time::Instant;
 
 /// The books of a simulation.
@@ -54,7 +54,7 @@ struct Snapshot {
     active: Option<Generation>,
     kept_up: BTreeSet<InstanceKey>,
     services: BTreeMap<InstanceKey, (ReleaseId, Arc<RunSpec>)>,
-    leases: BTreeSet<u16>,
+    leases: BTreeSet<Address>,
 }
 
 impl Snapshot {
@@ -70,12 +70,12 @@ impl Snapshot {
         let retiring: BTreeSet<_> = world
             .releases()
             .filter(|release| Some(release.generation) != active)
-            .flat_map(|release| release.ports.values())
-            .copied()
+            .flat_map(|release| release.addresses.values())
+            .cloned()
             .collect();
         let held_on =
-            world.active().into_iter().flat_map(|release| release.ports.values()).copied().collect();
-        let passing: BTreeSet<u16> = &retiring - &held_on;
+            world.active().into_iter().flat_map(|release| release.addresses.values()).cloned().collect();
+        let passing: BTreeSet<Address> = &retiring - &held_on;
         let services =
             world.services().filter_map(|(_, key)| world.instance(key).map(|service| (key, service)));
         let definition =
@@ -85,7 +85,7 @@ impl Snapshot {
             active,
             services: services.map(definition).collect(),
             kept_up: kept_up.map(|(key, _)| key).collect(),
-            leases: world.leases().into_keys().filter(|port| !passing.contains(port)).collect(),
+            leases: world.leases().into_keys().filter(|address| !passing.contains(address)).collect(),
         }
     }
 }
@@ -96,7 +96,11 @@ impl Ledger {
         let op_now = Op {
             wants_lock: !matches!(
                 command,
-                Command::Shutdown | Command::DrainThenShutdown | Command::RetireOwner { .. }
+                Command::Shutdown
+                    | Command::DrainThenShutdown
+                    | Command::RetireOwner { .. }
+                    | Command::Pause { .. }
+                    | Command::Resume
             ),
             is_stop: matches!(command, Command::Stop(_)),
             config: match command {

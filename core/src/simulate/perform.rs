@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::id::{Generation, InstanceKey};
 use crate::proxy::machine::DrainEvent;
-use crate::report::DrainReport;
-use crate::rollout::{Action, Owner};
+use crate::report::{BackendState, DrainReport};
+use crate::rollout::{Action, Input, Owner};
 use crate::supervisor::machine::Event as Asked;
 
 use super::Simulation;
@@ -29,6 +29,9 @@ impl Simulation {
             Action::Probe { key, health, .. } => self.begin_probing(key, &health),
             Action::CancelProbe(key) => drop(self.probes.remove(&key)),
             Action::Switch(target) => self.switch(target.map(|(generation, _, _)| generation)),
+            Action::BackendIs { generation, state } => self.backend_is(generation, state),
+            Action::PauseTraffic { number, timeout } => self.pause(number, timeout),
+            Action::ResumeTraffic => self.resume(),
             Action::Drain { generation, budget } => self.drain(generation, budget),
             Action::StopAccepting { .. } => self.stop_accepting(),
             Action::CloseProxy { budget } => self.close_proxy(budget),
@@ -74,6 +77,7 @@ impl Simulation {
     fn switch(&mut self, target: Option<Generation>) {
         self.narrate(format_args!("traffic points at {target:?}"));
         self.traffic.target = target;
+        self.traffic.told = target.map(|_| BackendState::Running);
         let proxied = target.and_then(|generation| self.proxied_of(generation));
         let asks = self.world.application().proxied().health.is_some();
         self.ledger.switched(proxied.is_none_or(|key| !asks || self.ledger.answered_probe.contains(&key)));
@@ -89,6 +93,13 @@ impl Simulation {
             return;
         }
         self.traffic.accepted += 1;
+        match self.traffic.is_paused {
+            true => self.traffic.waiting.push((is_tunnel, lasting)),
+            false => self.send(is_tunnel, lasting),
+        }
+    }
+
+    fn send(&mut self, is_tunnel: bool, lasting: Duration) {
         let target = self.traffic.target;
         let backend = target.and_then(|generation| self.proxied_of(generation));
         match (target, backend.filter(|key| self.is_alive(*key))) {
@@ -98,6 +109,26 @@ impl Simulation {
                 self.agenda.push(self.now + lasting, Happening::RequestEnds(self.requests));
             }
             _ => self.traffic.answered_by_proxy += 1,
+        }
+    }
+
+    fn backend_is(&mut self, generation: Generation, state: BackendState) {
+        self.narrate(format_args!("the proxy hears of {generation:?}: {state:?}"));
+        self.traffic.told = Some(state);
+    }
+
+    fn pause(&mut self, number: u64, timeout: Option<Duration>) {
+        self.traffic.is_paused = true;
+        if let Some(timeout) = timeout {
+            let input = Input::PauseTimedOut { number };
+            self.agenda.push(self.now + timeout, Happening::Hear(Box::new(input)));
+        }
+    }
+
+    fn resume(&mut self) {
+        self.traffic.is_paused = false;
+        for (is_tunnel, lasting) in std::mem::take(&mut self.traffic.waiting) {
+            self.send(is_tunnel, lasting);
         }
     }
 

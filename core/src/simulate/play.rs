@@ -102,6 +102,11 @@ impl Simulation {
                 let application = Some(Arc::clone(&self.config));
                 self.ask(Command::Rollback { to: RollbackTo::Previous, application });
             }
+            What::Pause(seconds) => {
+                let timeout = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+                self.ask(Command::Pause { timeout });
+            }
+            What::Resume => self.ask(Command::Resume),
             What::Edit(edit) => edit.apply(&mut self.config),
             What::Stop => self.ask(Command::Stop(None)),
             What::Restart => self.ask(Command::Restart(RestartSelection::default())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::id::{Generation, InstanceId, InstanceKey, ReleaseId};
 use crate::report::{AfterExit, Change, ProcessState};
 use crate::rollout::{Answer, Instance, Owner, Release, ReleaseState};
-use crate::spec::{ProcessPolicy, ProcessSpec};
+use crate::spec::{Address, ProcessPolicy, ProcessSpec};
 
 use super::{Broken, Simulation};
 
@@ -13,7 +13,7 @@ use super::{Broken, Simulation};
 pub(super) fn broken(sim: &Simulation) -> Option<String> {
     let promises = [
         what_lives_is_known,
-        what_lives_has_its_port,
+        what_lives_has_its_address,
         what_is_stopped_is_gone,
         old_releases_are_forgotten,
         traffic_has_a_future,
@@ -29,10 +29,12 @@ fn what_lives_is_known(sim: &Simulation) -> Option<String> {
     Some(format!("{} (pid {pid}) lives, and the world has forgotten it", group.id))
 }
 
-fn what_lives_has_its_port(sim: &Simulation) -> Option<String> {
-    let is_given_back = |port: u16| !sim.ports.leased.contains_key(&port);
-    let (_, group) = sim.system.living().find(|(_, group)| group.port.is_some_and(is_given_back))?;
-    Some(format!("{} lives, and its port {:?} was given back", group.id, group.port))
+fn what_lives_has_its_address(sim: &Simulation) -> Option<String> {
+    let is_given_back = |address: &Address| !sim.ports.leased.contains_key(address);
+    let (_, group) =
+        sim.system.living().find(|(_, group)| group.address.as_ref().is_some_and(is_given_back))?;
+    let address = group.address.as_ref()?;
+    Some(format!("{} lives, and its {address} was given back", group.id))
 }
 
 fn what_is_stopped_is_gone(sim: &Simulation) -> Option<String> {
@@ -86,9 +88,16 @@ impl Simulation {
             Answer::Restarted(instances) => instances.iter().find_map(|id| self.not_restarted(id)),
             Answer::ShutDown { survivors } => self.not_shut_down(*survivors),
             Answer::Retired => self.not_retired(),
+            Answer::TrafficPaused => self.not_as_said(true),
+            Answer::TrafficResumed => self.not_as_said(false),
             _ => None,
         };
         self.promise_broken(lie);
+    }
+
+    fn not_as_said(&self, is_paused: bool) -> Option<String> {
+        let is_lie = self.traffic.is_paused != is_paused || self.world.is_paused() != is_paused;
+        is_lie.then(|| format!("traffic is said to be paused: {is_paused}, and is not"))
     }
 
     fn not_deployed(&self, active: &ReleaseId) -> Option<String> {

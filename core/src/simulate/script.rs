@@ -47,6 +47,10 @@ pub enum What {
     DrainThenShutdown,
     /// Somebody else takes over.
     RetireOwner,
+    /// Somebody pauses traffic, for so many seconds if a number is given.
+    Pause(Option<u8>),
+    /// Somebody resumes traffic.
+    Resume,
     /// Somebody edits the config.
     Edit(Edit),
     /// Every instance of this process ends unasked.
@@ -141,6 +145,8 @@ pub struct Variant {
     pub hooks: bool,
     /// The world sometimes hears up to half a second late what became of a process.
     pub late_news: bool,
+    /// The web process and the broker listen at Unix sockets.
+    pub sockets: bool,
 }
 
 /// The most acts of a script drawn from chance.
@@ -166,7 +172,7 @@ impl Script {
     }
 
     fn draw(seed: u64, mut dice: impl FnMut(u32) -> u32) -> Self {
-        let variant = Variant {
+        let mut variant = Variant {
             handoff: dice(2) == 1,
             non_blocking_drain: dice(2) == 1,
             limited_restarts: dice(2) == 1,
@@ -174,6 +180,7 @@ impl Script {
             narrow_ports: dice(6) == 5,
             hooks: dice(3) == 2,
             late_news: dice(2) == 1,
+            sockets: false,
         };
         let mut acts = vec![
             Act { at: Duration::ZERO, what: What::Deploy { release: 1, fault: None } },
@@ -185,6 +192,8 @@ impl Script {
             at += gap(&mut dice);
             acts.push(Act { at, what: what(&mut dice) });
         }
+        // Drawn last, so that a seed still plays what it played before there were sockets.
+        variant.sockets = dice(3) == 2;
         Self { seed, acts, variant }
     }
 }
@@ -196,7 +205,7 @@ fn gap(dice: &mut impl FnMut(u32) -> u32) -> Duration {
 }
 
 fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
-    match dice(18) {
+    match dice(19) {
         0..=6 => {
             let release = 1 + u8::try_from(dice(4)).expect("a small number");
             What::Deploy { release, fault: fault(dice) }
@@ -212,6 +221,11 @@ fn what(dice: &mut impl FnMut(u32) -> u32) -> What {
         },
         12 | 13 => What::Crash(process(dice)),
         14 | 15 => What::Edit(Edit::ALL[dice(8) as usize]),
+        18 => match dice(3) {
+            0 => What::Pause(None),
+            1 => What::Pause(Some(u8::try_from(dice(10)).expect("a small number"))),
+            _ => What::Resume,
+        },
         _ => load(dice),
     }
 }
@@ -269,6 +283,9 @@ impl fmt::Display for What {
             Self::Shutdown => f.write_str("somebody shuts down"),
             Self::DrainThenShutdown => f.write_str("somebody shuts down, and requests have time to end"),
             Self::RetireOwner => f.write_str("somebody else takes over"),
+            Self::Pause(None) => f.write_str("somebody pauses traffic"),
+            Self::Pause(Some(seconds)) => write!(f, "somebody pauses traffic for {seconds} s"),
+            Self::Resume => f.write_str("somebody resumes traffic"),
             Self::Edit(edit) => write!(f, "somebody edits {edit}"),
             Self::Crash(process) => write!(f, "{} crashes", process.as_str()),
             Self::Load { requests, lasting, tunnels } => {

@@ -6,7 +6,7 @@ use crate::exit::{Exit, Signal};
 use crate::id::{InstanceId, InstanceKey, Pid};
 use crate::report::{Change, StartReason};
 use crate::rollout::Input;
-use crate::spec::{RunSpec, StopSpec};
+use crate::spec::{Address, RunSpec, StopSpec};
 use crate::supervisor::machine::{Action, Event, HookEnd, Machine};
 use crate::time::Instant;
 
@@ -110,9 +110,10 @@ impl Simulation {
             self.narrate(format_args!("{id} cannot be spawned"));
             return self.drive(key, Event::NotSpawned("spawn /bin/sh ENOENT".to_owned()));
         }
-        let port = self.supervised[&key].machine.spec().env.get("ROLLCORE_PORT");
-        let port = port.and_then(|port| port.parse().ok());
-        let pid = self.system.spawn(key, id.clone(), behaviour, port, self.now);
+        let spec = self.supervised[&key].machine.spec();
+        let port = || spec.env.get("ROLLCORE_PORT")?.parse().ok().map(Address::Port);
+        let address = spec.socket.clone().map(Address::Socket).or_else(port);
+        let pid = self.system.spawn(key, id.clone(), behaviour, address, self.now);
         self.narrate(format_args!("{id} starts (pid {pid})"));
         self.supervised.get_mut(&key).expect("it was there a moment ago").pid = Some(pid);
         if let Some((after, exit)) = behaviour.exits_after {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::id::{InstanceId, InstanceKey, Pid};
-
+use crate::spec::Address;
 use crate::time::Instant;
 
 use super::script::{Fault, FaultKind, ProcessName};
@@ -22,7 +22,7 @@ pub(super) struct Group {
     pub(super) others: u32,
     pub(super) behaviour: Behaviour,
     /// Where it listens.
-    pub(super) port: Option<u16>,
+    pub(super) address: Option<Address>,
     pub(super) started_at: Instant,
 }
 
@@ -112,13 +112,13 @@ impl System {
         key: InstanceKey,
         id: InstanceId,
         behaviour: Behaviour,
-        port: Option<u16>,
+        address: Option<Address>,
         now: Instant,
     ) -> Pid {
         self.pids += 1;
         let pid = Pid::new(1_000 + self.pids).expect("made-up pids are small");
         let others = u32::from(behaviour.leaves_grandchild);
-        let group = Group { key, id, leader_lives: true, others, behaviour, port, started_at: now };
+        let group = Group { key, id, leader_lives: true, others, behaviour, address, started_at: now };
         self.groups.insert(pid, group);
         pid
     }

@@ -1,8 +1,10 @@
 //! Made-up requests: each holds on to the release that it was sent to, until it is answered or cut.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::id::Generation;
+use crate::report::BackendState;
 
 /// What became of every request.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +12,12 @@ pub(super) struct Traffic {
     /// Where new requests go.
     pub(super) target: Option<Generation>,
     pub(super) open: BTreeMap<u64, Request>,
+    /// What the proxy was told of the process behind it.
+    pub(super) told: Option<BackendState>,
+    /// Requests wait.
+    pub(super) is_paused: bool,
+    /// Those that wait: whether it is a tunnel, and how long it takes.
+    pub(super) waiting: Vec<(bool, Duration)>,
     /// Nobody new is let in.
     pub(super) is_closed: bool,
     /// Somebody waits until nobody is left.
@@ -50,7 +58,7 @@ impl Traffic {
 
     /// Every request that was accepted, by what became of it.
     pub(super) fn accounted_for(&self) -> u64 {
-        let open = u64::try_from(self.open.len()).expect("a count fits");
+        let open = u64::try_from(self.open.len() + self.waiting.len()).expect("a count fits");
         self.answered + self.answered_by_proxy + self.cut + self.stopped + open
     }
 }

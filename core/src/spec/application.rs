@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{LegacyTakeover, ProcessSpec, ProxyLimits, TrustedFronts};
+use super::{AccessLogSpec, AdminSpec, LegacyTakeover, ProcessSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
 /// Everything that one engine looks after.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,12 +58,21 @@ pub struct ProxySpec {
     pub force_stop_timeout: Duration,
     /// Whose `X-Forwarded-*` fields are believed. Default: this machine and private networks.
     pub trusted_fronts: TrustedFronts,
+    /// HTTPS instead of HTTP, with these certificates. Default: HTTP.
+    pub tls: Option<TlsSpec>,
+    /// Whether every connection begins with the PROXY protocol. Default no. See
+    /// [`ProxyOptions::proxy_protocol`](crate::ProxyOptions::proxy_protocol).
+    pub proxy_protocol: bool,
     /// How many threads serve. Default 1, which is enough for most hosts.
     pub workers: usize,
     /// The protocols that a connection may be upgraded to, as `Upgrade` names them. Default `websocket`.
     pub upgrades: Vec<String>,
     /// What the proxy puts up with.
     pub limits: ProxyLimits,
+    /// A line for each request. Default: none.
+    pub access_log: Option<AccessLogSpec>,
+    /// Where the numbers can be read. Default: nowhere.
+    pub admin: Option<AdminSpec>,
 }
 
 /// Where commands come in (compat C-16).
@@ -112,9 +121,13 @@ impl Default for ProxySpec {
             drain_timeout: Duration::from_secs(60),
             force_stop_timeout: Duration::from_secs(10),
             trusted_fronts: TrustedFronts::default(),
+            tls: None,
+            proxy_protocol: false,
             workers: 1,
             upgrades: vec!["websocket".to_owned()],
             limits: ProxyLimits::default(),
+            access_log: None,
+            admin: None,
         }
     }
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyLimits {
-    /// How many clients may be connected. More wait in the socket's queue until one leaves. Default 16 384.
+    /// How many clients may be connected. More wait in the socket's queue until one leaves. Default 16 384; never more
+    /// than there are descriptors for, see the manual, "Limits".
     pub connections_max: usize,
     /// How many connections one address may have, fronts that are trusted excepted; more are closed at once. Default: no
     /// limit.
@@ -62,6 +63,14 @@ pub struct ProxyLimits {
     /// How long a tunnel of which one side has ended may pass no byte; then it is closed. Default 5 s: a WebSocket ends
     /// on both sides (RFC 6455 §7.1.1).
     pub tunnel_half_close_timeout: Duration,
+    /// How long before the end of a drain its budget is nearly spent: in the first half of this time WebSockets get a Close
+    /// frame (1012, "Service Restart") and streams of events end after a whole event, one after the other, so that they do
+    /// not all come back at once; the second half is for their answers. At most the last quarter of the budget. Default 10 s;
+    /// zero: nobody is asked, what is left is cut.
+    pub wind_down_window: Duration,
+    /// How long a WebSocket that gets a Close frame may take for each step: to come to the end of a message, to answer, and
+    /// to be closed by the application; then the next step is taken without it. Default 2 s.
+    pub tunnel_close_timeout: Duration,
     /// How long a request waits for a process that is restarted, or for traffic that is paused; then the answer is 503
     /// (502 when nobody listens). Zero: no request waits. Default 10 s.
     pub park_timeout: Duration,
@@ -96,6 +105,8 @@ impl Default for ProxyLimits {
             upstream_idle_max: 256,
             tunnel_idle_timeout: None,
             tunnel_half_close_timeout: Duration::from_secs(5),
+            wind_down_window: Duration::from_secs(10),
+            tunnel_close_timeout: Duration::from_secs(2),
             park_timeout: Duration::from_secs(10),
             parked_max: 1024,
             parked_bytes_max: 16 * 1024 * 1024,

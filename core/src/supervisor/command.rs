@@ -76,13 +76,19 @@ pub(super) fn prepare(
         args: args.into_iter().map(CString::new).collect::<Result<_, _>>().map_err(nul)?,
         env: env.into_iter().map(assignment).collect::<Result<_, _>>().map_err(nul)?,
         cwd: c_string(spec.cwd.clone().into_os_string()).map_err(nul)?,
+        descriptors_max: spec.descriptors_max,
     };
     Ok(Prepared { program, image })
 }
 
+/// What a service manager says to this program alone about the sockets it passes (sd_listen_fds(3)). They are closed in
+/// a child, and other descriptors may have their numbers.
+const OF_PASSED_SOCKETS: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
 fn environment(spec: &RunSpec, more: &[(&str, String)], mark: &Mark) -> BTreeMap<OsString, OsString> {
     let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    env.retain(|name, _| !name.to_str().is_some_and(|name| spec.env_removed.contains(name)));
+    let is_kept = |name: &str| !spec.env_removed.contains(name) && !OF_PASSED_SOCKETS.contains(&name);
+    env.retain(|name, _| name.to_str().is_none_or(is_kept));
     env.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
     env.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
     let marks = mark.below(std::env::var_os(START_VARIABLE).as_deref());

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::ToSocketAddrs;
+use std::path::Path;
 
 use crate::id::Pid;
 
 use super::group::{Group, every_process};
 use super::memory::name;
-use super::sockets::{inode_of_link, listening, reached};
+use super::sockets::{inode_of_link, listening, listening_at, reached};
 
 /// Programs that listen for somebody else: what runs in a container or another network is reached through them.
 const FORWARDERS: [&str; 8] = [
@@ -41,15 +42,14 @@ pub enum Listens {
 }
 
 /// Looks once. For the blocking pool.
-pub(super) fn look(group: &Group, host: &str, port: u16) -> Listens {
-    let inodes = inodes_at(host, port);
+pub(super) fn look(group: &Group, inodes: &BTreeSet<u64>) -> Listens {
     let members = group.members();
     if inodes.is_empty() || members.is_empty() {
         return Listens::Unknown;
     }
     let mut is_blind = false;
     for &pid in members.keys() {
-        match holds(pid, &inodes) {
+        match holds(pid, inodes) {
             Some(true) => return Listens::Yes,
             Some(false) => is_blind |= is_elsewhere(pid),
             None => is_blind = true,
@@ -60,7 +60,7 @@ pub(super) fn look(group: &Group, host: &str, port: u16) -> Listens {
     }
     let strangers = every_process().into_keys().filter(|pid| !members.contains_key(pid));
     let holders: Vec<_> =
-        strangers.filter(|pid| holds(*pid, &inodes) == Some(true)).filter_map(named).collect();
+        strangers.filter(|pid| holds(*pid, inodes) == Some(true)).filter_map(named).collect();
     if holders.iter().any(|(_, command)| FORWARDERS.contains(&command.as_str())) {
         return Listens::Unknown;
     }
@@ -70,12 +70,19 @@ pub(super) fn look(group: &Group, host: &str, port: u16) -> Listens {
     }
 }
 
-fn inodes_at(host: &str, port: u16) -> BTreeSet<u64> {
+/// The sockets that listen at a port, by their inodes.
+pub(super) fn at_port(host: &str, port: u16) -> BTreeSet<u64> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let addresses = (host, port).to_socket_addrs().into_iter().flatten();
     let texts = ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| fs::read_to_string(file).unwrap_or_default());
     let all: Vec<_> = texts.iter().flat_map(|text| listening(text)).collect();
     addresses.flat_map(|address| reached(&all, address.ip(), port)).collect()
+}
+
+/// The sockets that listen at a path.
+pub(super) fn at_socket(path: &Path) -> BTreeSet<u64> {
+    let text = fs::read("/proc/net/unix").unwrap_or_default();
+    listening_at(&String::from_utf8_lossy(&text), path).collect()
 }
 
 /// Whether a process has one of these sockets open; `None` when that may not be seen.

@@ -3,7 +3,7 @@
 //! `machine.rs` decides, `task.rs` is the loop around it. `command.rs` looks up what is to be run, `spawn.rs` makes the
 //! system calls, `child.rs` hears of the end, `group.rs` of who is left (`kin.rs` decides who that is, by the `mark.rs`
 //! that a start leaves), `memory.rs` of what they hold in memory, `listener.rs` of where they listen, by their
-//! `sockets.rs`, `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
+//! `sockets.rs`, `stale.rs` of the socket that they left, `pipes.rs` and `output.rs` of what is printed, `hook.rs` runs lifecycle commands. `host.rs`,
 //! `census.rs` and `orphan.rs` find the processes of a program that is gone, `table.rs` those of everybody. Nothing here
 //! knows releases, ports, health checks or traffic.
 
@@ -25,10 +25,12 @@ mod pipes;
 mod running;
 mod sockets;
 mod spawn;
+mod stale;
 mod table;
 mod task;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -296,8 +298,21 @@ impl Supervisor {
         self.ask(Request::Members(answer));
         let Ok(Some(group)) = answered.await else { return Listens::Unknown };
         let host = host.to_owned();
-        let look = tokio::task::spawn_blocking(move || listener::look(&group, &host, port));
-        look.await.unwrap_or(Listens::Unknown)
+        let look = move || listener::look(&group, &listener::at_port(&host, port));
+        tokio::task::spawn_blocking(look).await.unwrap_or(Listens::Unknown)
+    }
+
+    /// As [`listens_on`](Self::listens_on), at a Unix socket. One that was bound by another path is not found.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn listens_at(&self, socket: &Path) -> Listens {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Members(answer));
+        let Ok(Some(group)) = answered.await else { return Listens::Unknown };
+        let socket = socket.to_owned();
+        let look = move || listener::look(&group, &listener::at_socket(&socket));
+        tokio::task::spawn_blocking(look).await.unwrap_or(Listens::Unknown)
     }
 
     /// What the process and everything it started hold in memory, as it was seen last. `None` when it is not running or

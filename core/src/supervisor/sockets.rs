@@ -1,7 +1,8 @@
-//! Which socket listens at an address: `/proc/net/tcp` and `/proc/net/tcp6` (`proc_net_tcp(5)`). Pure: texts in, inodes
-//! out.
+//! Which socket listens at an address: `/proc/net/tcp` and `/proc/net/tcp6` (`proc_net_tcp(5)`), or at a path:
+//! `/proc/net/unix` (`proc_net_unix(5)`). Pure: texts in, inodes out.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
 /// A socket that accepts connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,26 @@ fn destination(address: IpAddr) -> IpAddr {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         other => other,
     }
+}
+
+/// Set in the flags of a Unix socket that listens (`__SO_ACCEPTCON` of `linux/net.h`).
+const ACCEPTS: u32 = 1 << 16;
+
+/// The Unix sockets that listen at `path`, from the text of `/proc/net/unix`. Lines that are not understood are left out.
+pub(super) fn listening_at<'t>(text: &'t str, path: &'t Path) -> impl Iterator<Item = u64> + 't {
+    text.lines().skip(1).filter_map(move |line| inode_if_at(line, path))
+}
+
+/// `Num RefCount Protocol Flags Type St Inode Path`, the inode padded to five places.
+fn inode_if_at(line: &str, path: &Path) -> Option<u64> {
+    let mut rest = line;
+    let mut fields = [""; 7];
+    for field in &mut fields {
+        (*field, rest) = rest.trim_start().split_once(' ')?;
+    }
+    let accepts = u32::from_str_radix(fields[3], 16).ok()? & ACCEPTS != 0;
+    // A path may begin with a space.
+    (accepts && Path::new(rest) == path).then(|| fields[6].parse().ok()).flatten()
 }
 
 /// The inode of the socket behind a descriptor, from where its link in `/proc/<pid>/fd` points.
@@ -161,6 +182,24 @@ mod tests {
         {
             assert_eq!(listening(&format!("head\n{line}\n")).count(), 0, "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_unix_socket_that_listens_is_found_by_its_path() {
+        const UNIX: &str = "\
+Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 70001 /run/shop/web.1
+0000000000000000: 00000003 00000000 00000000 0001 03 70002 /run/shop/web.1
+0000000000000000: 00000002 00000000 00010000 0001 01   703 /run/shop/a b
+0000000000000000: 00000002 00000000 00010000 0001 01 70004
+0000000000000000: 00000002 00000000 00010000 0001 01 70005 @abstract
+zz
+";
+        let at = |path: &str| listening_at(UNIX, Path::new(path)).collect::<Vec<_>>();
+        assert_eq!(at("/run/shop/web.1"), [70001], "the other one is connected");
+        assert_eq!(at("/run/shop/a b"), [703]);
+        assert_eq!(at("/run/shop/web"), [0; 0]);
+        assert_eq!(at(""), [0; 0]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -27,6 +28,8 @@ pub(super) struct Image {
     pub(super) env: Vec<CString>,
     /// Where it runs.
     pub(super) cwd: CString,
+    /// How many descriptors it may have; as many as this process when it is `None`.
+    pub(super) descriptors_max: Option<u64>,
 }
 
 /// Starts `image` with its own session and group, an empty signal mask, default dispositions, stdin at the end of
@@ -50,7 +53,19 @@ pub(super) fn spawn(image: &Image, output: Option<(BorrowedFd<'_>, BorrowedFd<'_
             env.as_ptr(),
         )
     })?;
-    Ok(u32::try_from(pid).ok().and_then(Pid::new).expect("posix_spawn gives a positive pid"))
+    let pid = u32::try_from(pid).ok().and_then(Pid::new).expect("posix_spawn gives a positive pid");
+    image.descriptors_max.into_iter().for_each(|max| limit_descriptors(pid, max));
+    Ok(pid)
+}
+
+/// Lowers the soft limit of a process that has just begun. `posix_spawn` has no attribute for limits, and ours may not be
+/// lowered meanwhile: what other threads open would fail.
+fn limit_descriptors(pid: Pid, max: u64) {
+    // What could go wrong is that it has ended already.
+    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let limit = libc::rlimit { rlim_cur: max.min(hard), rlim_max: hard };
+    // SAFETY: one live, initialized value is read; nothing is written.
+    unsafe { libc::prlimit(pid.as_raw(), libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
 }
 
 fn pointers(texts: &[CString]) -> Vec<*mut c_char> {

@@ -43,8 +43,10 @@ impl Golden {
                 .iter()
                 .map(|(id, port)| (id.clone(), typed(id, port, is_port(port), "<port>")))
                 .collect(),
-            ("uptimeMs", value) => typed(key, value, value.is_u64(), "<ms>"),
-            ("rssBytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
+            // As many as this process has descriptors for.
+            ("connectionsMax", value) => typed(key, value, value.is_u64(), "<connections>"),
+            ("uptimeMs" | "ageMs", value) => typed(key, value, value.is_u64(), "<ms>"),
+            ("rssBytes" | "bytes", value) => typed(key, value, value.is_u64(), "<bytes>"),
             (
                 "at" | "activatedAt" | "drainStartedAt" | "stoppedAt" | "startedAt" | "lastMemoryRestartAt",
                 value,

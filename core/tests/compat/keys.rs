@@ -32,8 +32,20 @@ const STATUS: Kind = Kind {
 };
 const CONTROL: Kind =
     Kind { name: "control", required: &["path"], optional: &["group", "mode", "owner"], ours: &[] };
-const PROXY: Kind =
-    Kind { name: "proxy", required: &["host", "port", "upstreamHost"], optional: &[], ours: &[] };
+const PROXY: Kind = Kind {
+    name: "proxy",
+    required: &["host", "port", "upstreamHost"],
+    optional: &[],
+    ours: &[
+        "connectionCount",
+        "connectionsMax",
+        "connectionsRefused",
+        "parked",
+        "traffic",
+        "accessLog",
+        "unrouted",
+    ],
+};
 /// C-188.
 const RELEASE: Kind = Kind {
     name: "release",
@@ -48,10 +60,16 @@ const RELEASE: Kind = Kind {
         "state",
     ],
     optional: &["activatedAt", "drainStartedAt", "stoppedAt"],
-    ours: &[],
+    ours: &["sockets", "traffic"],
 };
 const CONNECTIONS: Kind =
-    Kind { name: "connections", required: &["http", "websocket"], optional: &[], ours: &[] };
+    Kind { name: "connections", required: &["http", "websocket"], optional: &[], ours: &["holders"] };
+const HOLDER: Kind = Kind {
+    name: "holder",
+    required: &["ageMs", "bytes", "kind", "method", "path", "peer"],
+    optional: &[],
+    ours: &[],
+};
 const SINGLE: Kind = Kind { name: "single", required: &["id", "process"], optional: &[], ours: &[] };
 /// C-190.
 const PROCESS: Kind = Kind {
@@ -79,13 +97,18 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 13] = [
+pub(crate) const OUR_EVENTS: [&str; 18] = [
+    "certificates loaded",
+    "certificates not loaded",
     "rollout step",
     "rollout step failed",
     "rollout step undone",
     "rollout undone",
     "rollout stuck",
     "traffic cut",
+    "traffic paused",
+    "traffic resumed",
+    "traffic ended",
     "process survived SIGKILL",
     "state file ignored",
     "orphaned process stopped",
@@ -132,6 +155,8 @@ pub(crate) fn assert_status(status: &Value) {
         each(status.get(releases).unwrap_or(&Value::Array(vec![])), |release| {
             assert_kind(release, &RELEASE);
             assert_kind(&release["connections"], &CONNECTIONS);
+            let holders = release["connections"].get("holders");
+            each(holders.unwrap_or(&Value::Array(vec![])), |holder| assert_kind(holder, &HOLDER));
             each(&release["processes"], assert_process);
         });
     }

@@ -54,6 +54,7 @@ async fn while_the_old_release_drains() {
     let before = status(&shop).await;
     shop.deploy("20261120-2", "def456").await;
     settled(&shop, 1).await;
+    shop.until("who holds it is known", |status| !status.releases[0].connections.holders.is_empty()).await;
     let after = status(&shop).await;
     golden.assert("status_draining", &after);
 

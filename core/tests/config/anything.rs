@@ -32,7 +32,8 @@ fn any_key() -> impl Strategy<Value = String> {
                  command policy deployStrategy cwd env health gracefulStopMs stopSignal lifecycle nonBlockingDrain \
                  outputLines replicas restartDelayMs restart memory minUptimeMs from to timeoutMs intervalMs startDelayMs \
                  quietCommand drainCommand stopCommand maxRestarts windowMs backoffFactor maxDelayMs limitBytes \
-                 warnBytes checkIntervalMs screens includes name restoreOnStart trustedFronts";
+                 warnBytes checkIntervalMs screens includes name restoreOnStart trustedFronts \
+                 tls certificates certPath keyPath handshakeTimeoutMs http2 streamsMax resetsMax proxyProtocol";
     prop_oneof![
         9 => prop::sample::select(known.split_whitespace().map(str::to_owned).collect::<Vec<_>>()),
         1 => any::<String>(),

@@ -20,7 +20,7 @@ fn every_limit_has_a_key() {
         "upstreamConnectTimeoutMs": 10, "upstreamFirstByteTimeoutMs": 11, "upstreamSilenceTimeoutMs": 12,
         "requestTimeoutMs": 13, "upstreamIdleTimeoutMs": 14, "upstreamIdleMax": 15, "tunnelIdleTimeoutMs": 16,
         "tunnelHalfCloseTimeoutMs": 17, "parkTimeoutMs": 18, "parkedMax": 19, "parkedBytesMax": 20,
-        "keptBodyBytesMax": 21, "upstreamConnectsMax": 22
+        "keptBodyBytesMax": 21, "upstreamConnectsMax": 22, "windDownWindowMs": 23, "tunnelCloseTimeoutMs": 24
     }));
     let ms = Duration::from_millis;
     assert_eq!(read(&config).expect("it is valid").warnings(), []);
@@ -49,6 +49,8 @@ fn every_limit_has_a_key() {
             parked_bytes_max: 20,
             kept_body_bytes_max: 21,
             upstream_connects_max: 22,
+            wind_down_window: ms(23),
+            tunnel_close_timeout: ms(24),
         }
     );
 }
@@ -69,7 +71,8 @@ fn without_a_word_the_defaults_hold() {
 fn some_limits_may_be_zero() {
     let zeros = json!({
         "halfCloseTimeoutMs": 0, "upstreamIdleTimeoutMs": 0, "upstreamIdleMax": 0, "tunnelHalfCloseTimeoutMs": 0,
-        "parkTimeoutMs": 0, "parkedMax": 0, "parkedBytesMax": 0, "keptBodyBytesMax": 0, "bodyBytesMax": 0
+        "parkTimeoutMs": 0, "parkedMax": 0, "parkedBytesMax": 0, "keptBodyBytesMax": 0, "bodyBytesMax": 0,
+        "windDownWindowMs": 0
     });
     let limits = valid(&with_limits(&zeros)).proxy.limits;
     assert_eq!((limits.parked_max, limits.body_bytes_max), (0, Some(0)));

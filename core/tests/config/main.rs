@@ -2,6 +2,7 @@
 
 mod accepted;
 mod anything;
+mod https;
 mod limits;
 mod refused;
 mod reload;

@@ -2,10 +2,29 @@
 
 use std::time::Duration;
 
-use rollcore::{Application, CommandSpec, DeployStrategy, ProcessPolicy, RestartNeeded, restart_needed};
+use rollcore::{
+    Application, CertificateFiles, CommandSpec, DeployStrategy, ProcessPolicy, RestartNeeded, TlsSpec,
+    restart_needed,
+};
 use serde_json::json;
 
 use super::{valid, with_worker};
+
+fn tls(path: &str) -> TlsSpec {
+    TlsSpec::new(CertificateFiles::new(path, path))
+}
+
+/// Ours: new certificates are taken over, HTTPS itself is not.
+#[test]
+fn other_certificates_need_no_new_daemon() {
+    let mut old = valid(&with_worker(&json!({ "port": 5 })));
+    old.proxy.tls = Some(tls("/a"));
+    let mut new = old.clone();
+    new.proxy.tls = Some(TlsSpec { http2: None, ..tls("/b") });
+    assert_eq!(restart_needed(&old, &new), [""; 0]);
+    new.proxy.tls = None;
+    assert_eq!(restart_needed(&old, &new), ["proxy.tls"]);
+}
 
 /// C-32.
 #[test]
@@ -25,6 +44,8 @@ fn changes_that_need_a_new_daemon_are_named_in_order() {
         }),
         [""; 0]
     );
+    assert_eq!(changed(&|new| new.proxy.proxy_protocol = true), ["proxy.proxyProtocol"]);
+    assert_eq!(changed(&|new| new.proxy.tls = Some(tls("/a"))), ["proxy.tls"]);
     assert_eq!(changed(&|new| new.control.mode = Some(0o600)), ["control"]);
     assert_eq!(changed(&|new| drop(new.processes.pop())), ["processes"]);
     assert_eq!(changed(&|new| new.processes[1].port = None), ["processes"]);

@@ -15,7 +15,7 @@ const fn room(floor: u8, name: &'static str, rank: Option<u8>) -> Room {
     Room { name, floor, rank }
 }
 
-const ROOMS: [Room; 22] = [
+const ROOMS: [Room; 23] = [
     room(0, "time", Some(0)),
     room(0, "id", Some(1)),
     room(0, "exit", Some(2)),
@@ -29,6 +29,7 @@ const ROOMS: [Room; 22] = [
     room(1, "rollout", Some(3)),
     room(2, "clock", Some(0)),
     room(2, "threads", Some(0)),
+    room(2, "descriptors", Some(0)),
     room(2, "port", Some(1)),
     room(2, "supervisor", Some(1)),
     room(2, "health", Some(1)),
@@ -82,7 +83,7 @@ fn may_use(from: &Room, to: &Room, inner: Option<&str>) -> bool {
     match (from.name, to.name) {
         (from, to) if from == to => true,
         ("simulate", _) => to.floor <= 1 || (to.floor == 2 && inner == Some("machine")),
-        ("control", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock"),
+        ("control", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock" | "descriptors"),
         ("blocking", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock" | "threads"),
         _ if from.floor == to.floor => from.rank.zip(to.rank).is_some_and(|(from, to)| to < from),
         _ => to.floor < from.floor,

@@ -69,6 +69,14 @@ impl Peer {
         self.take(bytes)
     }
 
+    /// As [`exactly`](Self::exactly), for what is no text.
+    pub(crate) async fn raw(&mut self, bytes: usize) -> Vec<u8> {
+        while self.unread.len() < bytes {
+            assert!(matches!(self.more().await, Ok(1..)), "the connection ended early");
+        }
+        self.unread.drain(..bytes).collect()
+    }
+
     pub(crate) async fn chunk(&mut self) -> String {
         let size = self.until("\r\n").await;
         let size = usize::from_str_radix(size.trim_end(), 16).expect("a chunk size");

@@ -164,7 +164,8 @@ async fn what_outlives_the_budget_is_cut_and_counted() {
     new.head().await;
 
     let report = within(old.drained(Duration::from_millis(100))).await;
-    let DrainReport { open_at_start, requests_cut, tunnels_cut, took } = report;
+    let DrainReport { open_at_start, requests_cut, tunnels_cut, took, streams_ended, tunnels_ended } = report;
+    assert_eq!((streams_ended, tunnels_ended), (0, 0));
     assert_eq!((open_at_start, requests_cut, tunnels_cut), (4, 3, 1));
     assert!(took >= Duration::from_millis(100), "{took:?}");
     assert_eq!(proxy.counts(V1), Counts::default());

@@ -12,6 +12,9 @@ function settings() {
 
 module.exports = {
   id: process.env.ROLLCORE_RELEASE_ID || "unreleased",
-  port: Number(process.env.ROLLCORE_PORT || 0),
+  // Where to listen: a Unix socket for a process with `socket: true`, else a port.
+  address: process.env.ROLLCORE_SOCKET
+    ? { path: process.env.ROLLCORE_SOCKET }
+    : { host: "127.0.0.1", port: Number(process.env.ROLLCORE_PORT || 0) },
   settings: settings()
 }

@@ -23,7 +23,7 @@ if (broken === "exits-at-boot") {
 if (broken === "never-listens") {
   setInterval(() => {}, 60_000)
 } else if (broken === "hangs-on-accept") {
-  net.createServer(() => {}).listen(release.port, "127.0.0.1")
+  net.createServer(() => {}).listen(release.address)
 } else {
   serve()
 }
@@ -36,8 +36,8 @@ function serve() {
     socket.on("message", (message, isBinary) => socket.send(message, { binary: isBinary }))
     socket.on("error", (error) => console.error(`websocket: ${error.message}`))
   })
-  server.listen(release.port, "127.0.0.1", () => {
-    console.log(`${release.id} is listening on ${server.address().port}`)
+  server.listen(release.address, () => {
+    console.log(`${release.id} is listening on ${release.address.path || server.address().port}`)
   })
   let leaving = false
   for (const signal of ["SIGTERM", "SIGINT"]) {

@@ -32,6 +32,10 @@ pub(crate) enum Command {
     Stop(ReleaseArgs),
     /// Restart processes in place; the proxied one is replaced by a deploy instead.
     Restart(RestartArgs),
+    /// Let requests wait, until they are resumed: for a migration, say.
+    Pause(PauseArgs),
+    /// Send the requests that wait since a pause.
+    Resume(ConfigArgs),
     /// Stop everything, and the daemon.
     Shutdown(ConfigArgs),
     /// Check a config file.
@@ -176,6 +180,15 @@ pub(crate) struct RestartArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Resume by itself after so long [default: when `resume` says so].
+    #[arg(long, value_name = "ms")]
+    pub(crate) timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -224,6 +237,9 @@ pub(crate) struct UnitArgs {
     /// Who runs the daemon [default: whoever runs the service manager].
     #[arg(long, value_name = "name")]
     pub(crate) user: Option<String>,
+    /// Print the unit of the proxy's socket instead: systemd opens it, and connections wait while the daemon is started.
+    #[arg(long)]
+    pub(crate) socket: bool,
     /// Where its output goes with launchd; `/var/log/rollcore-<application>.log` by default.
     #[arg(long, value_name = "path")]
     pub(crate) log_path: Option<PathBuf>,

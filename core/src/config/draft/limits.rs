@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::spec::ProxyLimits;
 
 use super::super::read::{Field, Notes, Section};
+use super::positive_time;
 
 /// Smaller heads would refuse what any browser sends; larger ones would make a single client dear.
 const HEAD_BYTES: (usize, usize) = (1024, 1024 * 1024);
@@ -41,6 +42,8 @@ pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> ProxyLimits {
         tunnel_idle_timeout: reader.time_if_any("tunnelIdleTimeoutMs"),
         tunnel_half_close_timeout: reader
             .time_or_none("tunnelHalfCloseTimeoutMs", default.tunnel_half_close_timeout),
+        wind_down_window: reader.time_or_none("windDownWindowMs", default.wind_down_window),
+        tunnel_close_timeout: reader.time("tunnelCloseTimeoutMs", default.tunnel_close_timeout),
         park_timeout: reader.time_or_none("parkTimeoutMs", default.park_timeout),
         parked_max: reader.count("parkedMax", (0, usize::MAX), default.parked_max),
         parked_bytes_max: reader.count("parkedBytesMax", (0, usize::MAX), default.parked_bytes_max),
@@ -97,15 +100,6 @@ impl Reader<'_, '_> {
     }
 
     fn positive(&mut self, key: &'static str, example: Duration) -> Option<Duration> {
-        let field = self.section.field(key);
-        field.set()?;
-        let fix =
-            format!("Set {} to a positive number of milliseconds, e.g. {}.", field.key, example.as_millis());
-        let time = field.duration_or_fix(example, &fix, self.notes);
-        if time.is_zero() {
-            field.refuse("must be a positive number", fix, self.notes);
-            return None;
-        }
-        Some(time)
+        positive_time(&self.section.field(key), example, self.notes)
     }
 }

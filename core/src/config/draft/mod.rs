@@ -9,6 +9,8 @@ mod memory;
 mod process;
 mod stop;
 mod takeover;
+mod tls;
+mod traffic;
 mod upgrades;
 
 use std::collections::BTreeMap;
@@ -96,13 +98,17 @@ pub(super) struct Inherited {
 
 fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherited) {
     let ms = Duration::from_millis;
+    let access_log = traffic::access_log(&proxy.field("accessLog"), notes);
+    let admin = traffic::admin(&proxy.field("admin"), notes);
     let host = proxy.field("host").text(notes).unwrap_or_else(|| "127.0.0.1".to_owned());
     let drain_timeout = proxy.field("drainTimeoutMs").duration(ms(60_000), notes);
     let force_stop_timeout = proxy.field("forceStopTimeoutMs").duration(ms(10_000), notes);
     let health_path = proxy.field("healthPath").text(notes).unwrap_or_else(|| "/ping".to_owned());
     let health_timeout = proxy.field("healthTimeoutMs").duration(ms(30_000), notes);
     let limits = limits::read(&proxy.field("limits"), notes);
-    let port = proxy_port(&proxy.field("port"), notes).unwrap_or(8182);
+    let port = any_port(&proxy.field("port"), 8182, notes).unwrap_or(8182);
+    let proxy_protocol = flag(&proxy.field("proxyProtocol"), false, notes);
+    let tls = tls::read(&proxy.field("tls"), notes);
     let trusted_fronts = trusted_fronts(&proxy.field("trustedFronts"), notes);
     let upgrades = upgrades::read(&proxy.field("upgrades"), ProxySpec::default().upgrades, notes);
     let upstream_host = proxy.field("upstreamHost").text(notes);
@@ -117,9 +123,13 @@ fn read_proxy(mut proxy: Section<'_>, notes: &mut Notes) -> (ProxySpec, Inherite
         drain_timeout,
         force_stop_timeout,
         trusted_fronts,
+        tls,
+        proxy_protocol,
         workers,
         upgrades,
         limits,
+        access_log,
+        admin,
     };
     (spec, Inherited { health_path, health_timeout, force_stop_timeout })
 }
@@ -162,13 +172,13 @@ fn reachable(host: &str) -> &str {
     if matches!(host, "0.0.0.0" | "::") { "127.0.0.1" } else { host }
 }
 
-fn proxy_port(field: &Field<'_>, notes: &mut Notes) -> Option<u16> {
+fn any_port(field: &Field<'_>, example: u16, notes: &mut Notes) -> Option<u16> {
     field.number(notes)?;
     let port = field.set().and_then(super::read::whole_number).and_then(|port| u16::try_from(port).ok());
     if port.is_none() {
         field.refuse(
             "must be a whole number from 0 to 65535",
-            format!("Set {} to a port, e.g. 8182, or to 0 for a free one.", field.key),
+            format!("Set {} to a port, e.g. {example}, or to 0 for a free one.", field.key),
             notes,
         );
     }
@@ -195,6 +205,19 @@ fn read_state(path: &Field<'_>, restore: &Field<'_>, notes: &mut Notes) -> Optio
     let restore_on_start = flag(restore, true, notes);
     let path = path.text(notes).filter(|path| !path.is_empty())?;
     Some(StateSpec { path: PathBuf::from(path), restore_on_start })
+}
+
+/// The time here, if any, which is more than none; `example` is for whoever wrote something else.
+fn positive_time(field: &Field<'_>, example: Duration, notes: &mut Notes) -> Option<Duration> {
+    field.set()?;
+    let example_ms = example.as_millis();
+    let fix = format!("Set {} to a positive number of milliseconds, e.g. {example_ms}.", field.key);
+    let time = field.duration_or_fix(example, &fix, notes);
+    if time.is_zero() {
+        field.refuse("must be a positive number", fix, notes);
+        return None;
+    }
+    Some(time)
 }
 
 fn flag(field: &Field<'_>, default: bool, notes: &mut Notes) -> bool {

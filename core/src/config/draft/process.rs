@@ -65,6 +65,7 @@ fn read_section(mut process: Section<'_>, inherited: &Inherited, notes: &mut Not
     let restart = process.field("restart");
     let restart_delay = process.field("restartDelayMs");
     let restart = restart_policy(&restart, &restart_delay, notes);
+    let socket = flag(&process.field("socket"), false, notes);
     let stop_signal = stop::signal(&process.field("stopSignal"), notes);
     process.close(notes);
 
@@ -77,6 +78,7 @@ fn read_section(mut process: Section<'_>, inherited: &Inherited, notes: &mut Not
         cwd,
         env,
         port,
+        socket,
         // The block of another process is looked at and has no effect (compat C-80).
         health: health.filter(|_| policy == ProcessPolicy::Proxied),
         stop: StopSpec {

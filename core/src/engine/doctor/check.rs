@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::event::Orphan;
 use crate::id::ProcessId;
+use crate::proxy::TlsError;
 use crate::spec::Application;
 
 use super::presence::ControlPresence;
@@ -59,6 +60,16 @@ pub(super) fn proxy_port(application: &Application, presence: &ControlPresence, 
         None => Check::new("proxy port", true, format!("{place} is available")),
         Some(code) => Check::new("proxy port", false, format!("{place} is unavailable ({code})")),
     }
+}
+
+/// `read` is for which names the certificates are, or why they cannot be served.
+pub(super) fn certificates(read: Result<Vec<String>, TlsError>) -> Check {
+    let (ok, detail) = match read {
+        Ok(names) if names.is_empty() => (true, "can be served, for no name".to_owned()),
+        Ok(names) => (true, format!("can be served, for {}", names.join(", "))),
+        Err(error) => (false, error.to_string()),
+    };
+    Check::new("proxy certificates", ok, detail)
 }
 
 pub(super) fn state_directory(directory: &Path, writable: bool) -> Check {

@@ -8,6 +8,7 @@ mod presence;
 #[cfg(test)]
 mod tests;
 
+use crate::proxy::rehearse_tls;
 use crate::rollout::{DeployRequest, rehearse};
 use crate::spec::Application;
 
@@ -52,6 +53,7 @@ pub async fn doctor(
 ) -> Vec<Check> {
     let mut checks = vec![check::config(application)];
     checks.extend(environment(application, presence).await);
+    checks.extend(certificates(application).await);
     checks.extend(state(application, presence).await);
     if let Some(release) = release {
         checks.extend(rehearsal(application, release).await);
@@ -70,6 +72,13 @@ async fn environment(application: &Application, presence: &ControlPresence) -> V
         check::control_directory(&directory, writable),
         check::proxy_port(application, presence, busy.as_deref()),
     ]
+}
+
+/// Ours.
+async fn certificates(application: &Application) -> Option<Check> {
+    let tls = application.proxy.tls.clone()?;
+    let read = tokio::task::spawn_blocking(move || rehearse_tls(&tls)).await;
+    read.ok().map(check::certificates)
 }
 
 /// Compat C-234.

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Config;
 use crate::event::Orphan;
 use crate::id::ProcessId;
-use crate::spec::StateSpec;
+use crate::spec::{CertificateFiles, StateSpec, TlsSpec};
 
 fn application(processes: &Value) -> Application {
     let config = json!({
@@ -75,6 +75,21 @@ fn the_control_socket_is_free_ours_or_in_the_way() {
         let check = check::control_socket(&shop, &presence);
         assert_eq!((check.name, said(&check)), ("control socket", expected), "{presence:?}");
     }
+}
+
+/// Ours: only with HTTPS.
+#[tokio::test]
+async fn certificates_that_cannot_be_served_are_named() {
+    let mut shop = shop();
+    assert_eq!(certificates(&shop).await, None);
+    let files = CertificateFiles::new("/nowhere/cert.pem", "/nowhere/key.pem");
+    shop.proxy.tls = Some(TlsSpec::new(files));
+    let check = certificates(&shop).await.expect("there is one to look at");
+    let found = "cannot read /nowhere/cert.pem: No such file or directory (os error 2)";
+    assert_eq!((check.name, said(&check)), ("proxy certificates", (false, found)));
+    let names = vec!["shop.test".to_owned(), "*.shop.test".to_owned()];
+    let detail = "can be served, for shop.test, *.shop.test";
+    assert_eq!(said(&check::certificates(Ok(names))), (true, detail));
 }
 
 /// C-233: the proxy port.

@@ -106,6 +106,25 @@ fn daemon_and_release_events_read_as_in_the_contract() {
     }
 }
 
+/// Ours: what becomes of certificates.
+#[test]
+fn certificates_that_change_are_told_of() {
+    for (event, message, data) in [
+        (
+            Event::CertificatesLoaded { names: vec!["shop.test".to_owned()] },
+            "certificates loaded",
+            json!({ "names": ["shop.test"] }),
+        ),
+        (
+            Event::CertificatesKept { error: "boom".to_owned() },
+            "certificates not loaded",
+            json!({ "error": "boom" }),
+        ),
+    ] {
+        assert_eq!((event.message().as_ref(), event.data()), (message, data));
+    }
+}
+
 /// Ours: what a deploy shows while it runs.
 #[test]
 fn the_steps_of_a_rollout_can_be_followed() {

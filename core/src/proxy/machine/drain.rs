@@ -43,6 +43,40 @@ pub(crate) struct Tally {
     pub(crate) requests_cut: u64,
     /// Tunnels that were cut.
     pub(crate) tunnels_cut: u64,
+    /// Streams of events that were ended after a whole event.
+    pub(crate) streams_ended: u64,
+    /// Tunnels that were ended with a Close frame.
+    pub(crate) tunnels_ended: u64,
+}
+
+impl Tally {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            open_at_start: self.open_at_start + other.open_at_start,
+            requests_cut: self.requests_cut + other.requests_cut,
+            tunnels_cut: self.tunnels_cut + other.tunnels_cut,
+            streams_ended: self.streams_ended + other.streams_ended,
+            tunnels_ended: self.tunnels_ended + other.tunnels_ended,
+        }
+    }
+
+    /// What has been counted since the same books said `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            open_at_start: self.open_at_start.saturating_sub(earlier.open_at_start),
+            requests_cut: self.requests_cut.saturating_sub(earlier.requests_cut),
+            tunnels_cut: self.tunnels_cut.saturating_sub(earlier.tunnels_cut),
+            streams_ended: self.streams_ended.saturating_sub(earlier.streams_ended),
+            tunnels_ended: self.tunnels_ended.saturating_sub(earlier.tunnels_ended),
+        }
+    }
+
+    /// The report of a drain that took so long.
+    pub(crate) fn report(self, took: Duration) -> DrainReport {
+        let Self { open_at_start, requests_cut, tunnels_cut, streams_ended, tunnels_ended } = self;
+        DrainReport { open_at_start, requests_cut, tunnels_cut, streams_ended, tunnels_ended, took }
+    }
 }
 
 /// One drain.
@@ -91,8 +125,7 @@ impl DrainMachine {
 
     fn done(&mut self, tally: Tally, now: Instant) -> DrainAction {
         self.state = State::Done;
-        let Tally { open_at_start, requests_cut, tunnels_cut } = tally;
-        DrainAction::Done(DrainReport { open_at_start, requests_cut, tunnels_cut, took: now - self.began })
+        DrainAction::Done(tally.report(now - self.began))
     }
 }
 
@@ -107,14 +140,21 @@ mod tests {
     }
 
     fn tally(open_at_start: u64, requests_cut: u64, tunnels_cut: u64) -> Tally {
-        Tally { open_at_start, requests_cut, tunnels_cut }
+        Tally { open_at_start, requests_cut, tunnels_cut, streams_ended: 4, tunnels_ended: 5 }
     }
 
     #[test]
     fn a_drain_ends_when_nothing_is_open() {
         let mut drain = DrainMachine::new(at(1), at(61));
         assert_eq!(drain.handle(DrainEvent::TimeUp, tally(2, 0, 0), at(60)), None);
-        let report = DrainReport { open_at_start: 2, requests_cut: 0, tunnels_cut: 0, took: S(59) };
+        let report = DrainReport {
+            open_at_start: 2,
+            requests_cut: 0,
+            tunnels_cut: 0,
+            streams_ended: 4,
+            tunnels_ended: 5,
+            took: S(59),
+        };
         assert_eq!(drain.handle(DrainEvent::Empty, tally(2, 0, 0), at(60)), Some(DrainAction::Done(report)));
         assert_eq!(drain.handle(DrainEvent::Empty, tally(2, 0, 0), at(60)), None);
         assert_eq!(drain.next_timeout(), None);
@@ -125,8 +165,15 @@ mod tests {
         let mut drain = DrainMachine::new(at(0), at(60));
         assert_eq!(drain.next_timeout(), Some(at(60)));
         assert_eq!(drain.handle(DrainEvent::TimeUp, tally(3, 0, 0), at(60)), Some(DrainAction::Cut));
-        let report = DrainReport { open_at_start: 3, requests_cut: 1, tunnels_cut: 1, took: S(60) };
+        let report = tally(3, 1, 1).report(S(60));
         assert_eq!(drain.handle(DrainEvent::Empty, tally(3, 1, 1), at(60)), Some(DrainAction::Done(report)));
+    }
+
+    #[test]
+    fn books_are_added_and_compared_field_by_field() {
+        let (one, other) = (tally(7, 2, 3), tally(1, 1, 1));
+        assert_eq!(one.plus(other).since(other), one);
+        assert_eq!(one.since(one), Tally::default());
     }
 
     #[test]

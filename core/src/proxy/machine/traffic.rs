@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 use crate::time::Instant;
 
 use super::histogram::Latency;
+use super::line::ms;
 
 /// What came of a release's requests since its generation first had traffic. Every number only grows.
 ///
@@ -45,17 +48,22 @@ pub struct TrafficCounts {
 }
 
 /// Requests by the class of their status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct StatusCounts {
     /// 1xx: tunnels that have ended.
+    #[serde(rename = "1xx")]
     pub informational: u64,
     /// 2xx.
+    #[serde(rename = "2xx")]
     pub successful: u64,
     /// 3xx.
+    #[serde(rename = "3xx")]
     pub redirection: u64,
     /// 4xx.
+    #[serde(rename = "4xx")]
     pub client_error: u64,
     /// 5xx: of the application, or ours in its place.
+    #[serde(rename = "5xx")]
     pub server_error: u64,
     /// No head of an answer was sent.
     pub none: u64,
@@ -144,6 +152,48 @@ impl TrafficCounts {
             bytes_out: self.bytes_out.saturating_sub(earlier.bytes_out),
             latency: self.latency.since(&earlier.latency),
         }
+    }
+}
+
+/// As `status` shows it.
+impl Serialize for TrafficCounts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut traffic = serializer.serialize_struct("TrafficCounts", 14)?;
+        traffic.serialize_field("bytesIn", &self.bytes_in)?;
+        traffic.serialize_field("bytesOut", &self.bytes_out)?;
+        traffic.serialize_field("clientsGone", &self.clients_gone)?;
+        traffic.serialize_field("connectFailures", &self.connect_failures)?;
+        match LatencyMs::of(&self.latency) {
+            Some(latency) => traffic.serialize_field("latencyMs", &latency)?,
+            None => traffic.skip_field("latencyMs")?,
+        }
+        traffic.serialize_field("parked", &self.parked)?;
+        traffic.serialize_field("parkedMs", &ms(self.parked_time))?;
+        traffic.serialize_field("requests", &self.requests())?;
+        traffic.serialize_field("requestsCut", &self.requests_cut)?;
+        traffic.serialize_field("resets", &self.resets)?;
+        traffic.serialize_field("retries", &self.retries)?;
+        traffic.serialize_field("statuses", &self.statuses)?;
+        traffic.serialize_field("tunnelsCut", &self.tunnels_cut)?;
+        traffic.serialize_field("tunnelsOpened", &self.tunnels_opened)?;
+        traffic.end()
+    }
+}
+
+/// What people ask of a histogram.
+#[derive(serde::Serialize)]
+struct LatencyMs {
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+}
+
+impl LatencyMs {
+    /// `None` when there is nothing to tell.
+    fn of(latency: &Latency) -> Option<Self> {
+        let at = |share| latency.quantile(share).map(ms);
+        Some(Self { mean: latency.mean().map(ms)?, p50: at(0.5)?, p90: at(0.9)?, p99: at(0.99)? })
     }
 }
 

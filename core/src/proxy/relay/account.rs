@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::proxy::clients::Client;
+use crate::proxy::holders::{Holder, HolderKind, shown};
 use crate::proxy::record::{Ending, Record, Said};
 use crate::proxy::route::{Ledger, Route, Ticket};
 use crate::proxy::shared::Worker;
@@ -66,7 +67,11 @@ impl Account {
 
     /// Binds the request to the release that is active now (compat C-88); `false` when there is none.
     pub(super) fn take_ticket(&mut self) -> bool {
-        self.ticket = Ticket::take(&self.worker.shared.active, &self.client);
+        let new = Ticket::take(&self.worker.shared.active, &self.client);
+        if let (Some(old), Some(_)) = (&mut self.ticket, &new) {
+            old.is_replaced();
+        }
+        self.ticket = new;
         self.ticket.is_some()
     }
 
@@ -91,6 +96,43 @@ impl Account {
         if let Some(ledger) = self.ledger() {
             self.worker.shared.tell(ledger.generation, message, head_sent);
         }
+    }
+
+    /// Whether it is to end as soon as that is polite.
+    pub(super) fn is_to_go(&self) -> bool {
+        self.ticket.as_ref().is_some_and(Ticket::is_to_go)
+    }
+
+    /// It was asked to go, and went.
+    pub(super) fn count_ended(&self) {
+        if let Some(ledger) = self.ledger() {
+            ledger.count_ended(self.is_tunnel);
+        }
+    }
+
+    /// Answers whoever wants to know who holds its release. `head`: that of the request, while it is there.
+    pub(super) fn say_who(&self, kind: HolderKind, head: &[u8]) {
+        if !self.client.is_asked_who() {
+            return;
+        }
+        self.client.say_who(kind, self.bytes_in + self.bytes_out, || {
+            let kept;
+            let asked = if self.asked.is_empty() {
+                kept = Asked::of(head, false);
+                &kept
+            } else {
+                &self.asked
+            };
+            let (method, target) = asked.line();
+            Holder {
+                peer: self.peer,
+                kind,
+                method: String::from_utf8_lossy(method).into_owned(),
+                path: shown(&String::from_utf8_lossy(target)).to_owned(),
+                since: self.began,
+                bytes: 0,
+            }
+        });
     }
 
     /// Whether its last byte is about to be written.

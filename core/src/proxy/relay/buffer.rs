@@ -90,6 +90,12 @@ impl Buffer {
         }
     }
 
+    /// Only the first `len` bytes stay.
+    pub(super) fn keep(&mut self, len: usize) {
+        self.bytes.truncate(self.start + len);
+        self.consume(0);
+    }
+
     /// Whether so many more bytes fit without growing.
     pub(super) fn has_room_for(&self, len: usize) -> bool {
         self.bytes.capacity() - self.bytes.len() >= len

@@ -3,8 +3,8 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// A client's connection.
-pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send {
+/// What a client can be connected by.
+pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// From now on its end is a reset: a client that takes the end of its connection for the end of its answer must not
     /// take half an answer for a whole one (compat C-92).
     fn end_with_reset(&mut self);
@@ -17,6 +17,15 @@ impl ClientStream for TcpStream {
     }
 }
 
+#[cfg(feature = "tls")]
+impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
+    /// An end without the alert that says so is none (RFC 8446 §6.1); a reset makes sure that everybody notices.
+    fn end_with_reset(&mut self) {
+        self.get_mut().0.end_with_reset();
+    }
+}
+
 impl ClientStream for tokio::io::DuplexStream {
+    /// Whoever is at the other end speaks HTTP/1.1 and is never sent an answer that ends with its connection.
     fn end_with_reset(&mut self) {}
 }

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::clock;
 use crate::proxy::clients::Client;
+use crate::proxy::door::Peer;
 use crate::proxy::machine::fields::client_address;
 use crate::proxy::shared::Worker;
 
@@ -24,21 +25,6 @@ const LAST_HEAD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a client whose request was answered before it had all come may go on sending. Without this the rest of its
 /// request would meet a closed socket, and the reset that follows would destroy the answer on its way.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The other side of a client connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
-    /// Where the client connected from.
-    pub(crate) address: SocketAddr,
-    /// Whether it came by TLS.
-    pub(crate) is_tls: bool,
-}
-
-impl From<SocketAddr> for Peer {
-    fn from(address: SocketAddr) -> Self {
-        Self { address, is_tls: false }
-    }
-}
 
 /// A connected client.
 pub(super) struct Connection<S: ClientStream> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use crate::clock;
+use crate::proxy::holders::HolderKind;
 use crate::proxy::machine::wire::{HeadEnd, Refusal, empty_lines};
 use crate::proxy::machine::{Death, Deaths, Unserved};
 use crate::proxy::parking::Stay;
@@ -152,7 +153,8 @@ impl<S: ClientStream> Connection<S> {
                 }
                 flight.account.answers(101);
                 flight.account.become_tunnel();
-                Next::Tunnel(Box::new(Tunnel::new(upstream, front, flight, limits)), PhantomData)
+                let tunnel = Tunnel::new(upstream, front, flight, plan.is_websocket(), limits);
+                Next::Tunnel(Box::new(tunnel), PhantomData)
             }
             Way::None { status, text, message } => {
                 if let Some(message) = message {
@@ -166,9 +168,9 @@ impl<S: ClientStream> Connection<S> {
         }
     }
 
-    /// Whether the client's connection ends with the next answer, whatever it asked for.
-    fn is_to_close(&self) -> bool {
-        self.worker.shared.is_leaving() || self.client.is_asked_to_close()
+    /// Whether the client's connection ends with this answer, whatever it asked for.
+    fn is_to_close(&self, account: &Account) -> bool {
+        self.worker.shared.is_leaving() || self.client.is_asked_to_close() || account.is_to_go()
     }
 
     /// Sends the request until the head of its answer is there: on a kept connection if there is one, else on a new one,
@@ -201,11 +203,13 @@ impl<S: ClientStream> Connection<S> {
             let was_fresh = upstream.served == 0;
             upstream.served += 1;
             let (answered, message) = match self.meet(plan, flight, &mut upstream, limits).await {
-                Met::Head(head) => match Reply::begin(plan, self.is_to_close(), flight, head, limits) {
-                    Ok(Begun::Reply(reply)) => return Way::Answer(upstream, reply),
-                    Ok(Begun::Tunnel(front)) => return Way::Tunnel(upstream, front),
-                    Err(message) => return Way::failed(message),
-                },
+                Met::Head(head) => {
+                    match Reply::begin(plan, self.is_to_close(&flight.account), flight, head, limits) {
+                        Ok(Begun::Reply(reply)) => return Way::Answer(upstream, reply),
+                        Ok(Begun::Tunnel(front)) => return Way::Tunnel(upstream, front),
+                        Err(message) => return Way::failed(message),
+                    }
+                }
                 Met::Died { answered, message } => (answered, message),
                 Met::Unreadable(why) => return Way::failed(format!("Parse Error: {why}")),
                 Met::ClientGone | Met::Expired(Expired::Client) => return Way::ClientGone,
@@ -320,6 +324,7 @@ impl<S: ClientStream> Connection<S> {
         for _ in 0..INTERIM_MAX {
             let mut end = HeadEnd::default();
             let met = poll_fn(|cx| {
+                flight.account.say_who(HolderKind::Http, flight.out.filled());
                 flight.poll_head(
                     cx,
                     &mut self.stream,
@@ -351,8 +356,11 @@ impl<S: ClientStream> Connection<S> {
         let mut upstream = Some(upstream);
         self.client.set_close_delimited(reply.is_close_delimited);
         flight.account.answers(reply.status);
+        let kind = if reply.is_stream() { HolderKind::Stream } else { HolderKind::Http };
+        self.client.set_stream(reply.is_stream());
         let pool = &self.worker.pool;
         let end = poll_fn(|cx| {
+            flight.account.say_who(kind, flight.out.filled());
             let polled = reply.poll(cx, &mut self.stream, &mut self.alarm, &mut flight, &mut upstream);
             if reply.has_come()
                 && let Some(upstream) = upstream.take()
@@ -366,7 +374,12 @@ impl<S: ClientStream> Connection<S> {
         })
         .await;
         match end {
-            ReplyEnd::Whole => flight.account.ending = Ending::Whole,
+            ReplyEnd::Whole => {
+                flight.account.ending = Ending::Whole;
+                if reply.was_ended_early {
+                    flight.account.count_ended();
+                }
+            }
             ReplyEnd::BrokeOff(message) => {
                 flight.account.ending = Ending::BrokenOff;
                 flight.account.tell(message, true);

@@ -24,6 +24,5 @@ mod reply;
 mod tunnel;
 mod upstream;
 
-pub(crate) use client_stream::ClientStream;
-pub(crate) use connection::{Peer, serve_connection};
+pub(crate) use connection::serve_connection;
 pub(crate) use pool::Pool;

@@ -28,6 +28,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Whether what its connection is to become speaks in frames of RFC 6455.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.upgrade.as_ref().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+    }
+
     pub(super) fn answered(&self, has_come: bool) -> Answered {
         Answered {
             to_head: self.to_head,

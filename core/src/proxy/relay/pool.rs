@@ -87,6 +87,12 @@ impl Pool {
         }
     }
 
+    /// Closes all of them: their descriptors are needed more urgently.
+    pub(crate) fn clear(&self) {
+        let idle = std::mem::take(&mut lock(&self.kept).connections);
+        drop(idle);
+    }
+
     /// Closes what has been idle for too long, and what the application has closed.
     pub(crate) fn sweep(&self) {
         let now = clock::now();

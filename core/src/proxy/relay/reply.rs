@@ -1,11 +1,13 @@
 //! The way of an answer to the client.
 
+mod events;
+
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::proxy::machine::fields::{Rewrite, write_response};
 use crate::proxy::machine::wire::{Body, FieldRoom, Piece, Response};
-use crate::proxy::machine::{idle_limit, is_switched};
+use crate::proxy::machine::{Events, idle_limit, is_switched};
 use crate::spec::ProxyLimits;
 
 use super::alarm::Alarm;
@@ -14,6 +16,7 @@ use super::client_stream::ClientStream;
 use super::flight::{Expired, Flight, end_of};
 use super::plan::Plan;
 use super::upstream::Upstream;
+use events::events_of;
 
 /// An answer whose head has been read.
 pub(super) struct Reply {
@@ -35,6 +38,10 @@ pub(super) struct Reply {
     pub(super) status: u16,
     /// How long it may be idle then.
     pub(super) idle_limit: Duration,
+    /// Where it is in its events, when it is a stream of them that can be ended early.
+    events: Option<Events>,
+    /// Whether it was asked to go, and ended after a whole event.
+    pub(super) was_ended_early: bool,
 }
 
 /// How the client's framing differs from the application's.
@@ -46,6 +53,8 @@ enum Framing {
     AddChunks,
     /// The content of chunks (compat C-100).
     RemoveChunks,
+    /// Other chunks than the application's, so that they can end elsewhere.
+    OwnChunks,
 }
 
 /// How an answer begins.
@@ -110,6 +119,8 @@ impl Reply {
             persists: response.persists,
             status: response.status,
             idle_limit: idle_limit(limits.upstream_idle_timeout, response.keep_alive),
+            events: events_of(&response),
+            was_ended_early: false,
         };
         if rewrite.is_verbatim(&response) {
             reply.ready = head;
@@ -160,6 +171,9 @@ impl Reply {
 
     /// Finds out what of the new bytes belongs to it.
     fn take(&mut self, flight: &mut Flight) -> Result<(), ()> {
+        if self.events.is_some() {
+            return self.take_events(flight);
+        }
         let Some(answer) = &mut flight.answer else { return Ok(()) };
         match self.framing {
             Framing::Same => {
@@ -178,7 +192,7 @@ impl Reply {
                     answer.consume(answer.filled().len());
                 }
             }
-            Framing::RemoveChunks => {
+            Framing::RemoveChunks | Framing::OwnChunks => {
                 let front = self.front.get_or_insert_with(Buffer::new).bytes();
                 while !answer.is_empty() && !self.body.is_over() {
                     let piece = self.body.next_piece(answer.filled()).map_err(|_| ())?;
@@ -238,6 +252,9 @@ impl Reply {
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
         loop {
+            if self.end_if_asked(flight).is_err() {
+                return Poll::Ready(ReplyEnd::BrokeOff("Parse Error: malformed chunks".to_owned()));
+            }
             flight.account.set_finished(self.has_come());
             match self.poll_write(cx, client, flight) {
                 Poll::Ready(Ok(())) => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::exit::Exit;
 use crate::id::{Generation, InstanceId, ReleaseId};
 use crate::report::{AfterExit, Change, ProcessState, StartReason};
-use crate::spec::RunSpec;
+use crate::spec::{Address, RunSpec};
 use crate::time::Instant;
 
 /// Whom an instance lives and dies with.
@@ -50,8 +50,8 @@ pub struct Instance {
     pub is_being_stopped: bool,
     /// Whether it was asked to take no more work.
     pub is_quieted: bool,
-    /// The port of a singleton, which may outlive the release that leased it.
-    pub(super) leased: Option<u16>,
+    /// The port or socket of a singleton, which may outlive the release that leased it.
+    pub(super) leased: Option<Address>,
 }
 
 impl Instance {

@@ -20,6 +20,7 @@ mod steps;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod undo;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use crate::event::Event;
 use crate::id::{Generation, InstanceId, InstanceKey, OpId, ProcessId, ReleaseId};
 use crate::report::{Change, ProcessState, StartReason};
-use crate::spec::{Application, RunSpec};
+use crate::spec::{Address, Application, RunSpec};
 use crate::time::Instant;
 
 use super::command::{Action, Answer, Command, Input, Refusal};
@@ -42,6 +43,7 @@ use retire::Retirement;
 pub use retire_owner::Ending;
 use retire_owner::Leaving;
 use shutdown::Shutdown;
+use traffic::Pause;
 
 /// The state of one application under one engine.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct World {
     operation: Option<Operation>,
     retirements: BTreeMap<Generation, Retirement>,
     leaving: Option<Leaving>,
+    pause: Option<Pause>,
+    pauses: u64,
     shutdown: Option<Shutdown>,
     generations: u64,
     keys: u64,
@@ -63,10 +67,10 @@ pub struct World {
 }
 
 /// A persistent service: started once, outlives releases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Service {
     pub(super) key: InstanceKey,
-    pub(super) port: Option<u16>,
+    pub(super) address: Option<Address>,
 }
 
 impl World {
@@ -84,6 +88,8 @@ impl World {
             operation: None,
             retirements: BTreeMap::new(),
             leaving: None,
+            pause: None,
+            pauses: 0,
             shutdown: None,
             generations: 0,
             keys: 0,
@@ -103,6 +109,7 @@ impl World {
             Input::Told { key, change, tail } => self.told(key, &change, &tail, now),
             Input::ProbeEnded { key, result } => self.probe_ended(key, result),
             Input::Drained { generation, report } => self.drained(generation, report, now),
+            Input::PauseTimedOut { number } => self.pause_timed_out(number),
             Input::AcceptingStopped => self.accepting_stopped(),
             Input::ProxyClosed { report } => self.proxy_closed(report),
         }
@@ -114,6 +121,8 @@ impl World {
         let refusal = match (&self.operation, &command) {
             (_, Command::Shutdown | Command::DrainThenShutdown) => None,
             _ if self.is_shutting_down() => Some(Refusal::ShuttingDown),
+            // Neither touches what an operation does.
+            (_, Command::Pause { .. } | Command::Resume) => None,
             (_, Command::RetireOwner { .. }) | (None, _) => None,
             (Some(operation), _) => Some(Refusal::Busy { holder: self.holder(operation) }),
         };
@@ -123,6 +132,14 @@ impl World {
             (None, Command::Rollback { to, application }) => self.begin_rollback(op, &to, application),
             (None, Command::Stop(release)) => self.begin_stop(op, release.as_ref(), now),
             (None, Command::Restart(selection)) => self.begin_restart(op, &selection),
+            (None, Command::Pause { timeout }) => {
+                self.begin_pause(op, timeout);
+                Ok(())
+            }
+            (None, Command::Resume) => {
+                self.end_pause(op);
+                Ok(())
+            }
             (None, Command::Shutdown) => {
                 self.begin_shutdown(op);
                 Ok(())
@@ -142,10 +159,12 @@ impl World {
     }
 
     fn told(&mut self, key: InstanceKey, change: &Change, tail: &[String], now: Instant) {
+        let before = self.backend_before(key);
         let Some(instance) = self.instances.get_mut(&key) else { return };
         instance.apply(change, now);
         let (id, release) = (instance.id.clone(), instance.release.clone());
         let command = instance.run.command.to_string();
+        self.tell_proxy(before);
         for event in events_of(change, &command) {
             self.record(event.of(id.clone(), release.clone()));
         }
@@ -202,7 +221,7 @@ impl World {
     fn forget_instance(&mut self, key: InstanceKey) {
         if let Some(instance) = self.instances.remove(&key) {
             self.actions.push(Action::Forget(key));
-            self.actions.extend(instance.leased.map(|port| Action::ReturnPorts(vec![port])));
+            self.actions.extend(instance.leased.map(|address| Action::ReturnPorts(vec![address])));
         }
     }
 
@@ -255,16 +274,18 @@ impl World {
         self.singletons.iter().map(|(id, key)| (id, *key))
     }
 
-    /// Every port that is leased, and whose it is.
+    /// Every port and socket that is leased, and whose it is.
     #[must_use]
-    pub fn leases(&self) -> BTreeMap<u16, String> {
+    pub fn leases(&self) -> BTreeMap<Address, String> {
         let of_services =
-            self.services.iter().filter_map(|(id, service)| Some((service.port?, id.to_string())));
+            self.services.iter().filter_map(|(id, service)| Some((service.address.clone()?, id.to_string())));
         let of_releases = self.releases.values().flat_map(|release| {
-            release.leased.iter().map(|(id, port)| (*port, format!("{id} of {}", release.id)))
+            release.leased.iter().map(|(id, address)| (address.clone(), format!("{id} of {}", release.id)))
         });
-        let of_singletons =
-            self.instances.values().filter_map(|instance| Some((instance.leased?, instance.id.to_string())));
+        let of_singletons = self
+            .instances
+            .values()
+            .filter_map(|instance| Some((instance.leased.clone()?, instance.id.to_string())));
         of_releases.chain(of_services).chain(of_singletons).collect()
     }
 

@@ -1,6 +1,7 @@
 //! One release, from its first step to the day it is forgotten.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::event::Event;
@@ -9,7 +10,7 @@ use crate::rollout::Failure;
 use crate::rollout::command::Action;
 use crate::rollout::render::Context;
 use crate::rollout::retain;
-use crate::spec::Application;
+use crate::spec::{Address, Application};
 use crate::time::Instant;
 
 use super::{Owner, World};
@@ -25,8 +26,8 @@ pub struct Release {
     pub path: String,
     /// What it was built from; its id if nobody said.
     pub revision: Revision,
-    /// The port of each process that has one, services included.
-    pub ports: BTreeMap<ProcessId, u16>,
+    /// Where each process listens that has a port or a socket, services included.
+    pub addresses: BTreeMap<ProcessId, Address>,
     /// How it is.
     pub state: ReleaseState,
     /// When traffic moved to it last.
@@ -35,8 +36,8 @@ pub struct Release {
     pub drain_started_at: Option<Instant>,
     /// When its last process had ended.
     pub stopped_at: Option<Instant>,
-    /// The ports that it still holds itself.
-    pub(super) leased: BTreeMap<ProcessId, u16>,
+    /// The ports and sockets that it still holds itself.
+    pub(super) leased: BTreeMap<ProcessId, Address>,
     pub(super) application: Arc<Application>,
     /// Where it stands among the others; a release that is deployed again keeps its place (compat C-193).
     pub(super) place: Generation,
@@ -78,7 +79,21 @@ impl Release {
         self.state != ReleaseState::Starting
     }
 
-    /// Whether it holds ports of its own.
+    /// The port of each process that has one, services included.
+    #[must_use]
+    pub fn ports(&self) -> BTreeMap<ProcessId, u16> {
+        let port = |(id, address): (&ProcessId, &Address)| Some((id.clone(), address.port()?));
+        self.addresses.iter().filter_map(port).collect()
+    }
+
+    /// The Unix socket of each process that has one, services included.
+    #[must_use]
+    pub fn sockets(&self) -> BTreeMap<ProcessId, PathBuf> {
+        let socket = |(id, address): (&ProcessId, &Address)| Some((id.clone(), address.socket()?.to_owned()));
+        self.addresses.iter().filter_map(socket).collect()
+    }
+
+    /// Whether it holds ports or sockets of its own.
     #[must_use]
     pub fn holds_ports(&self) -> bool {
         !self.leased.is_empty()
@@ -96,7 +111,7 @@ impl Release {
             release: &self.id,
             path: &self.path,
             revision: &self.revision,
-            ports: &self.ports,
+            addresses: &self.addresses,
             host_env,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::Event;
-use crate::id::{Generation, InstanceKey};
+use crate::id::{Generation, InstanceKey, ReleaseId};
 use crate::report::DrainReport;
 use crate::rollout::command::Action;
 use crate::rollout::render::Context;
@@ -79,10 +79,8 @@ impl World {
 
     /// The requests of a release are over, or were cut.
     pub(super) fn drained(&mut self, generation: Generation, report: DrainReport, now: Instant) {
-        if report.requests_cut + report.tunnels_cut > 0
-            && let Some(release) = self.releases.get(&generation).map(|release| release.id.clone())
-        {
-            self.record(Event::TrafficCut { release, report });
+        if let Some(release) = self.releases.get(&generation).map(|release| release.id.clone()) {
+            self.tell_of_ends(release, report);
         }
         if self.undo_drained(generation) {
             return;
@@ -97,6 +95,16 @@ impl World {
         };
         let keys = self.instances_of(generation).into_iter().filter(|key| !serves_to_the_end(key)).collect();
         self.stop_for_retirement(generation, keys, now);
+    }
+
+    /// Who did not end by himself.
+    pub(super) fn tell_of_ends(&mut self, release: ReleaseId, report: DrainReport) {
+        if report.streams_ended + report.tunnels_ended > 0 {
+            self.record(Event::TrafficEnded { release: release.clone(), report });
+        }
+        if report.requests_cut + report.tunnels_cut > 0 {
+            self.record(Event::TrafficCut { release, report });
+        }
     }
 
     fn undo_drained(&mut self, generation: Generation) -> bool {

@@ -68,6 +68,7 @@ impl World {
     /// Compat C-165. Whatever is under way is answered now.
     pub(super) fn begin_retiring_owner(&mut self, op: OpId, attestation: Attestation, handover: bool) {
         self.interrupt_operation();
+        self.resume_traffic(false);
         let waiting = self.quiet_all();
         let retire = Some(Retire { op: Some(op), attestation, handover });
         self.leaving = Some(Leaving { phase: Phase::Quieting(waiting), retire, ops: Vec::new() });
@@ -83,6 +84,7 @@ impl World {
             return leaving.ops.push(op);
         }
         self.interrupt_operation();
+        self.resume_traffic(false);
         self.leaving = Some(Leaving { phase: Phase::Closing, retire: None, ops: vec![op] });
         self.close_proxy();
     }
@@ -161,10 +163,8 @@ impl World {
         let Some(leaving) = self.leaving.take_if(|leaving| matches!(leaving.phase, Phase::Closing)) else {
             return;
         };
-        if report.requests_cut + report.tunnels_cut > 0
-            && let Some(release) = self.active().map(|release| release.id.clone())
-        {
-            self.record(Event::TrafficCut { release, report });
+        if let Some(release) = self.active().map(|release| release.id.clone()) {
+            self.tell_of_ends(release, report);
         }
         self.stop_everything(leaving.ending(), leaving.ops);
     }

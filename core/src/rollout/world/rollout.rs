@@ -10,7 +10,7 @@ use crate::id::{Generation, InstanceKey, OpId, ProcessId, ReleaseId, Revision};
 use crate::report::{Change, ProcessState};
 use crate::rollout::command::{Action, Answer, DeployRequest, Refusal, RollbackTo};
 use crate::rollout::{Failure, Outcome, Turn, Walk, plan};
-use crate::spec::{Application, RunSpec};
+use crate::spec::{Address, Application, RunSpec};
 use crate::step::Undo;
 use crate::time::Instant;
 
@@ -29,8 +29,8 @@ pub(super) struct Rollout {
     /// Where traffic pointed before.
     pub(super) previous: Option<Generation>,
     pub(super) previous_application: Arc<Application>,
-    /// Ports that this rollout leased, those of services included.
-    pub(super) leased: BTreeMap<ProcessId, u16>,
+    /// Ports and sockets that this rollout leased, those of services included.
+    pub(super) leased: BTreeMap<ProcessId, Address>,
     pub(super) services_started: BTreeSet<ProcessId>,
     /// Services that were dead, and how they were.
     pub(super) services_revived: BTreeMap<ProcessId, Laid>,
@@ -175,7 +175,7 @@ impl World {
 
     fn begin_rollout(&mut self, op: OpId, verb: Verb, request: DeployRequest) {
         let application = request.application.unwrap_or_else(|| Arc::clone(&self.application));
-        let alive = self.services.iter().filter(|(_, service)| self.is_looked_after(**service));
+        let alive = self.services.iter().filter(|(_, service)| self.is_looked_after(service));
         let walk = Walk::new(plan(&application, &alive.map(|(id, _)| id.clone()).collect()));
         let generation = self.add_release(request.release, request.path, request.revision, application);
         self.operation = Some(Operation::Rollout(Box::new(Rollout {
@@ -209,7 +209,7 @@ impl World {
             id,
             path,
             revision,
-            ports: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             state: ReleaseState::Starting,
             activated_at: None,
             drain_started_at: None,

@@ -11,7 +11,7 @@ use super::{Owner, Service, World};
 
 impl World {
     /// Whether a deploy leaves this service alone (compat C-114): it runs, or comes back by itself.
-    pub(super) fn is_looked_after(&self, service: Service) -> bool {
+    pub(super) fn is_looked_after(&self, service: &Service) -> bool {
         self.instances.get(&service.key).is_some_and(|instance| !instance.is_dead())
     }
 
@@ -21,8 +21,8 @@ impl World {
         }
         let instance = InstanceId::only(id.clone());
         self.start_new(rollout.generation, &instance, Owner::Service, |world, key| {
-            let port = rollout.leased.get(id).copied();
-            world.services.insert(id.clone(), Service { key, port });
+            let address = rollout.leased.get(id).cloned();
+            world.services.insert(id.clone(), Service { key, address });
             rollout.services_started.insert(id.clone());
         })
     }

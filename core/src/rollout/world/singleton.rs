@@ -43,8 +43,8 @@ impl World {
         let instance = InstanceId::only(id.clone());
         self.start_new(generation, &instance, Owner::Singleton, |world, key| {
             world.singletons.insert(id.clone(), key);
-            let port = world.release_mut(generation).leased.remove(id);
-            world.instances.entry(key).and_modify(|instance| instance.leased = port);
+            let address = world.release_mut(generation).leased.remove(id);
+            world.instances.entry(key).and_modify(|instance| instance.leased = address);
         })
     }
 
@@ -78,15 +78,15 @@ impl World {
             None => self.singletons.remove(id),
         };
         if let Some(new) = new {
-            self.take_port_back(rollout.generation, id, new);
+            self.take_lease_back(rollout.generation, id, new);
             self.forget_instance(new);
         }
         self.restart_displaced(displaced)
     }
 
-    fn take_port_back(&mut self, generation: Generation, id: &ProcessId, singleton: InstanceKey) {
-        let port = self.instances.get_mut(&singleton).and_then(|instance| instance.leased.take());
-        self.release_mut(generation).leased.extend(port.map(|port| (id.clone(), port)));
+    fn take_lease_back(&mut self, generation: Generation, id: &ProcessId, singleton: InstanceKey) {
+        let address = self.instances.get_mut(&singleton).and_then(|instance| instance.leased.take());
+        self.release_mut(generation).leased.extend(address.map(|address| (id.clone(), address)));
     }
 
     fn restart_displaced(&mut self, displaced: Option<Displaced>) -> Progress {

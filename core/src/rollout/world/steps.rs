@@ -9,14 +9,14 @@ use crate::report::{Change, StartReason};
 use crate::rollout::Failure;
 use crate::rollout::command::Action;
 use crate::rollout::render::{self, Context};
-use crate::spec::{PortRange, ProcessSpec, Readiness};
+use crate::spec::{Address, ListenAt, ProcessSpec, Readiness};
 use crate::step::Step;
 use crate::time::Instant;
 
 use super::operation::Operation;
 use super::release::{ReleaseState, survivors_failure};
 use super::rollout::{Definition, Progress, Rollout, Verb, WaitsFor};
-use super::{Owner, World};
+use super::{Owner, Service, World};
 
 impl World {
     pub(super) fn begin(&mut self, rollout: &mut Rollout, step: &Step, now: Instant) -> Progress {
@@ -35,8 +35,11 @@ impl World {
     /// Every placeholder must have a value, before anything is touched.
     fn preflight(&self, generation: Generation) -> Progress {
         let release = &self.releases[&generation];
-        let ports = render::possible_ports(&release.application);
-        let context = Context { ports: &ports, ..release.context(&self.host_env) };
+        let addresses = match render::possible_addresses(&release.application, &self.host_env) {
+            Ok(addresses) => addresses,
+            Err(failure) => return Progress::Fails(failure),
+        };
+        let context = Context { addresses: &addresses, ..release.context(&self.host_env) };
         for process in &release.application.processes {
             for id in process.instances() {
                 if let Err(failure) = context.run_spec(process, &id) {
@@ -50,9 +53,9 @@ impl World {
     fn lease_ports(&mut self, rollout: &Rollout) -> Progress {
         let generation = rollout.generation;
         let release = &self.releases[&generation];
-        let wants = |process: &ProcessSpec| -> Option<(ProcessId, PortRange)> {
-            let has_one = self.services.get(&process.id).is_some_and(|service| service.port.is_some());
-            Some((process.id.clone(), process.port.filter(|_| !has_one)?))
+        let wants = |process: &ProcessSpec| -> Option<(ProcessId, ListenAt)> {
+            let has_one = self.services.get(&process.id).is_some_and(|service| service.address.is_some());
+            Some((process.id.clone(), process.listen_at().filter(|_| !has_one)?))
         };
         let wanted = release.application.processes.iter().filter_map(wants).collect();
         self.actions.push(Action::LeasePorts { generation, wanted });
@@ -62,7 +65,7 @@ impl World {
     pub(super) fn ports_leased(
         &mut self,
         generation: Generation,
-        result: Result<BTreeMap<ProcessId, u16>, Failure>,
+        result: Result<BTreeMap<ProcessId, Address>, Failure>,
     ) {
         let awaited = |operation: &mut Operation| {
             matches!(operation, Operation::Rollout(rollout)
@@ -71,13 +74,13 @@ impl World {
         match (self.operation.take_if(awaited), result) {
             (Some(Operation::Rollout(mut rollout)), result) => {
                 let progress = match result {
-                    Ok(ports) => self.keep_ports(&mut rollout, ports),
+                    Ok(leased) => self.keep_leases(&mut rollout, leased),
                     Err(failure) => self.lease_failed(&rollout, failure),
                 };
                 self.note(&mut rollout, progress);
                 self.operation = Some(Operation::Rollout(rollout));
             }
-            (_, Ok(ports)) => self.actions.push(Action::ReturnPorts(ports.into_values().collect())),
+            (_, Ok(leased)) => self.actions.push(Action::ReturnPorts(leased.into_values().collect())),
             (_, Err(_)) => {}
         }
     }
@@ -110,18 +113,18 @@ impl World {
         self.operation = Some(Operation::Rollout(rollout));
     }
 
-    fn keep_ports(&mut self, rollout: &mut Rollout, ports: BTreeMap<ProcessId, u16>) -> Progress {
-        let services = self.services.iter().filter_map(|(id, service)| Some((id.clone(), service.port?)));
-        let services: BTreeMap<_, _> = services.collect();
-        rollout.leased.clone_from(&ports);
+    fn keep_leases(&mut self, rollout: &mut Rollout, leased: BTreeMap<ProcessId, Address>) -> Progress {
+        let of_service = |(id, service): (&ProcessId, &Service)| Some((id.clone(), service.address.clone()?));
+        let services: BTreeMap<_, _> = self.services.iter().filter_map(of_service).collect();
+        rollout.leased.clone_from(&leased);
         let release = self.release_mut(rollout.generation);
         let application = Arc::clone(&release.application);
         let is_its_own = |id: &ProcessId| {
             application.processes.iter().any(|process| process.id == *id && !process.is_persistent_service())
         };
-        release.leased =
-            ports.iter().filter(|(id, _)| is_its_own(id)).map(|(id, port)| (id.clone(), *port)).collect();
-        release.ports = services.into_iter().chain(ports).collect();
+        let own = leased.iter().filter(|(id, _)| is_its_own(id));
+        release.leased = own.map(|(id, address)| (id.clone(), address.clone())).collect();
+        release.addresses = services.into_iter().chain(leased).collect();
         Progress::Done
     }
 
@@ -174,8 +177,8 @@ impl World {
     fn await_ready(&mut self, generation: Generation, id: &InstanceId) -> Progress {
         let release = &self.releases[&generation];
         let process = process_of(&release.application.processes, id.process());
-        let (Some(health), Some(port)) = (process.health.clone(), release.ports.get(&process.id).copied())
-        else {
+        let address = release.addresses.get(&process.id).cloned();
+        let (Some(health), Some(address)) = (process.health.clone(), address) else {
             return Progress::Done;
         };
         let host = release.application.proxy.upstream_host.clone();
@@ -183,7 +186,7 @@ impl World {
         if self.instances[&key].state.pid().is_none() {
             return Progress::Fails(exited_early(id, "is not running", &[]));
         }
-        self.actions.push(Action::Probe { key, host, port, health });
+        self.actions.push(Action::Probe { key, host, address, health });
         Progress::Waits(WaitsFor::Ready(key))
     }
 
@@ -238,11 +241,12 @@ impl World {
         self.active = generation;
         let target = generation.map(|generation| {
             let release = &self.releases[&generation];
-            let port = release.ports.get(&release.application.proxied().id).copied();
-            let port = port.expect("the proxied process of a started release has a port");
-            (generation, release.application.proxy.upstream_host.clone(), port)
+            let address = release.addresses.get(&release.application.proxied().id).cloned();
+            let address = address.expect("the proxied process of a started release has a port or a socket");
+            (generation, release.application.proxy.upstream_host.clone(), address)
         });
         self.actions.push(Action::Switch(target));
+        self.tell_proxy_after_switch();
     }
 
     /// The next start of an instance runs this; returns what it would have run.

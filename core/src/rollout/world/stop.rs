@@ -90,6 +90,7 @@ impl World {
 
     /// Whether it has to be stopped; if so its supervisor tells when it is gone.
     pub(super) fn stop_instance(&mut self, key: InstanceKey) -> bool {
+        let before = self.backend_before(key);
         let Some(instance) = self.instances.get_mut(&key) else { return false };
         if !instance.needs_stop() {
             return false;
@@ -97,6 +98,7 @@ impl World {
         if !instance.is_being_stopped {
             instance.begin_stop();
             self.actions.push(Action::Stop(key));
+            self.tell_proxy(before);
         }
         true
     }

@@ -99,8 +99,8 @@ fn survivors_keep_only_the_ports_of_their_release() {
     stage.unkillable.insert("worker");
     stage.deploy("v1");
     assert!(matches!(stage.answers.last(), Some(Answer::Stuck { .. })), "{:?}", stage.answers);
-    let known: Vec<u16> = stage.world.leases().into_keys().collect();
-    assert_eq!(stage.ports.iter().copied().collect::<Vec<_>>(), known);
+    let known: Vec<_> = stage.world.leases().into_keys().collect();
+    assert_eq!(stage.ports.iter().cloned().collect::<Vec<_>>(), known);
 }
 
 /// The active release was stopped, its singleton went on, and the singleton's port was given back under it.
@@ -108,7 +108,8 @@ fn survivors_keep_only_the_ports_of_their_release() {
 fn a_singleton_keeps_its_port_as_long_as_it_runs() {
     let mut stage = Stage::with(vec![with_port(process("cron", ProcessPolicy::Singleton))]);
     stage.deploy("v1");
-    let port = stage.world.active().expect("v1 is active").ports[&crate::id::ProcessId::new("cron")];
+    let port =
+        stage.world.active().expect("v1 is active").addresses[&crate::id::ProcessId::new("cron")].clone();
     stage.ask(Command::Stop(None));
     assert!(stage.ports.contains(&port), "cron still runs");
     assert!(stage.world.leases().contains_key(&port));

@@ -31,8 +31,8 @@ impl World {
             self.release_mut(rollout.generation).leased.clear();
         }
         let held = self.leases();
-        let ports = std::mem::take(&mut rollout.leased).into_values();
-        let ports: Vec<u16> = ports.filter(|port| !held.contains_key(port)).collect();
+        let leased = std::mem::take(&mut rollout.leased).into_values();
+        let ports: Vec<_> = leased.filter(|address| !held.contains_key(address)).collect();
         if !ports.is_empty() {
             self.actions.push(Action::ReturnPorts(ports));
         }

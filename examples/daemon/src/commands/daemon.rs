@@ -1,17 +1,21 @@
 //! `rollcore daemon`: the engine and its control socket, in the foreground (compat C-153).
 
-use rollcore::{Batch, ControlEnd, Engine, Seq, Serving};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use rollcore::{Batch, ControlEnd, Engine, EngineOptions, Seq, Serving};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::bootstrap::Start;
 use super::client::load;
+use super::descriptors::{allow_all, passed_listener};
 use super::printer::Printer;
 use super::reload::reload_from;
 use super::signals::Signals;
 use crate::cli::DaemonArgs;
 use crate::config_file::Loaded;
-use crate::output::{Failed, Outcome};
+use crate::output::{Failed, Outcome, complain};
 use crate::runtime;
 
 /// How many threads conduct; the traffic has its own.
@@ -23,21 +27,42 @@ pub(super) fn run(args: &DaemonArgs) -> Outcome {
         nix::unistd::setsid()
             .map_err(|error| Failed::Because(format!("cannot leave the session: {error}")))?;
     }
+    // Before there are threads.
+    let beginning = Beginning { listener: passed_listener()?, child_descriptors_max: allow_all() };
     let loaded = load(&args.config)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(WORKER_THREADS).enable_all().build().map_err(Failed::because)?;
-    let outcome = runtime.block_on(live(loaded, &start));
+    let outcome = runtime.block_on(live(loaded, &start, beginning));
     // A name lookup or a slow disk must not keep a daemon alive that has stopped everything.
     runtime.shutdown_background();
     outcome
 }
 
-async fn live(loaded: Loaded, start: &Start) -> Outcome {
+/// What the daemon was started with.
+struct Beginning {
+    listener: Option<TcpListener>,
+    child_descriptors_max: Option<u64>,
+}
+
+impl Beginning {
+    fn into_options(self, start: &Start) -> EngineOptions {
+        EngineOptions {
+            listener: self.listener.map(Arc::new),
+            child_descriptors_max: self.child_descriptors_max,
+            ..start.options()
+        }
+    }
+}
+
+async fn live(loaded: Loaded, start: &Start, beginning: Beginning) -> Outcome {
     // Before anything runs: a signal from now on is an orderly end.
     let mut signals = Signals::new().map_err(Failed::because)?;
     let application = loaded.config.into_application();
     let control = application.control.clone();
-    let engine = Engine::start_with(application, start.options()).await.map_err(Failed::because)?;
+    let connections_max = application.proxy.limits.connections_max;
+    let options = beginning.into_options(start);
+    let engine = Engine::start_with(application, options).await.map_err(Failed::because)?;
+    warn_of_fewer(connections_max, &engine);
     reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
     runtime::tell(&engine).await;
@@ -62,6 +87,16 @@ async fn live(loaded: Loaded, start: &Start) -> Outcome {
     };
     log.finish().await;
     outcome
+}
+
+/// A limit that is lower than configured is told where somebody looks when the daemon starts.
+fn warn_of_fewer(configured: usize, engine: &Engine) {
+    let possible = engine.status().proxy.connections_max;
+    if possible < configured {
+        complain(&format!(
+            "warning: there are descriptors for {possible} connections, not for {configured} (ulimit -Hn)\n"
+        ));
+    }
 }
 
 /// Serves until somebody says `shutdown`, takes over or sends a signal, and everything is stopped.

@@ -5,16 +5,19 @@ mod client;
 mod completion;
 mod daemon;
 mod deploy;
+mod descriptors;
 mod doctor;
 mod ensure_daemon;
 mod events;
 mod logs;
+mod pause;
 mod predeploy_cleanup;
 mod printer;
 mod progress;
 mod recover;
 mod reload;
 mod restart;
+mod resume;
 mod rollback;
 mod shutdown;
 mod signals;
@@ -40,6 +43,8 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Stop(args) => stop::run(&args),
         Command::Restart(args) => restart::run(&args),
+        Command::Pause(args) => pause::run(&args),
+        Command::Resume(args) => resume::run(&args),
         Command::Shutdown(args) => shutdown::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Logs(args) => logs::run(&args),

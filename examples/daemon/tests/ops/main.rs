@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod completion;
+mod descriptors;
 mod doctor;
 mod runtime;
 mod signals;

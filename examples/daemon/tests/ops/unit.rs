@@ -25,13 +25,17 @@ fn printed(place: &Place, words: &[&str]) -> String {
 
 /// Asks systemd, if it is here, what it thinks of a unit.
 fn verify(text: &str) {
+    verify_all(&[("shop.service", text)]);
+}
+
+fn verify_all(units: &[(&str, &str)]) {
     let place = Place::new();
-    let file = place.write("shop.service", text);
-    match Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output() {
+    let files: Vec<_> = units.iter().map(|(name, text)| place.write(name, text)).collect();
+    match Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&files).output() {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
-            let about: Vec<_> = said.lines().filter(|line| line.contains("shop.service")).collect();
-            assert!(output.status.success() && about.is_empty(), "{said}\n{text}");
+            let about: Vec<_> = said.lines().filter(|line| line.contains("shop.")).collect();
+            assert!(output.status.success() && about.is_empty(), "{said}\n{units:?}");
         }
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
     }
@@ -111,6 +115,26 @@ fn another_reader_agrees() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// systemd wants to know the service of a socket, too.
+#[test]
+fn systemd_accepts_the_socket() {
+    let place = Place::new();
+    shop(&place, "shop", &json!(0));
+    let config = std::fs::read_to_string(place.path("rollcore.json")).expect("it is there");
+    let mut config: serde_json::Value = serde_json::from_str(&config).expect("it is JSON");
+    assert!(place.failure(&["unit", "launchd", "--socket"]).contains("--socket is for systemd"));
+    for (host, port, line) in [("127.0.0.1", 8182, "127.0.0.1:8182"), ("::1", 80, "[::1]:80")] {
+        config["proxy"] = json!({ "host": host, "port": port });
+        place.write("rollcore.json", &config.to_string());
+        let text = printed(&place, &["unit", "systemd", "--socket"]);
+        assert!(text.contains(&format!("\nListenStream={line}\n")), "{text}");
+        verify_all(&[("shop.socket", &text), ("shop.service", &printed(&place, &["unit", "systemd"]))]);
+    }
+    config["proxy"] = json!({ "port": 0 });
+    place.write("rollcore.json", &config.to_string());
+    assert!(place.failure(&["unit", "systemd", "--socket"]).contains("proxy.port is 0"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod node;
 mod python;
+mod sockets;
 mod story;
 mod support;
 mod tickets;

@@ -62,6 +62,16 @@ impl Chunks {
         self.state == State::Over
     }
 
+    /// What has to follow before somebody else may begin a chunk of his own here; `None` in the middle of one.
+    pub(crate) fn owed(&self) -> Option<&'static [u8]> {
+        match self.state {
+            State::Size if self.count == 0 => Some(b""),
+            State::ContentReturn => Some(b"\r\n"),
+            State::ContentEnd => Some(b"\n"),
+            _ => None,
+        }
+    }
+
     /// What the next bytes are, at least one of them; `bytes` is not empty and the body not over.
     ///
     /// # Errors

@@ -73,6 +73,14 @@ impl<'h, 'b> Response<'h, 'b> {
         })
     }
 
+    /// Whether its content is what the body says, and not compressed or otherwise coded.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.fields.iter().all(|field| {
+            !field.name.eq_ignore_ascii_case("content-encoding")
+                || field.value.trim_ascii().eq_ignore_ascii_case(b"identity")
+        })
+    }
+
     /// Whether another head follows this one (RFC 9110 §15.2); 101 is the last.
     pub(crate) fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
@@ -160,8 +168,8 @@ impl<'b> Facts<'b> {
 }
 
 fn is_event_stream(value: &[u8]) -> bool {
-    const EVENTS: &[u8] = b"text/event-stream";
-    value.len() >= EVENTS.len() && value[..EVENTS.len()].eq_ignore_ascii_case(EVENTS)
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 #[cfg(test)]

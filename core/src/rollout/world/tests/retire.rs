@@ -63,7 +63,7 @@ fn the_new_config_governs_the_retirement_of_the_old_release() {
         worker.command = CommandSpec::Shell("work for {{releaseId}} beside {{ports.web}}".to_owned());
         application.processes[3].non_blocking_drain = false;
     });
-    let port = stage.world.active().expect("v1 is active").ports[&crate::id::ProcessId::new("web")];
+    let port = stage.world.active().expect("v1 is active").ports()[&crate::id::ProcessId::new("web")];
     stage.holds_drains = true;
     stage.deploy("v2");
     let run = &stage.world.instance(worker).expect("it is remembered").run;
@@ -185,8 +185,9 @@ fn a_drain_that_cuts_is_told() {
     stage.holds_drains = true;
     stage.deploy("v2");
     let v1 = stage.world.releases().next().expect("v1 drains").generation;
-    let report = DrainReport { requests_cut: 2, ..DrainReport::default() };
+    let report = DrainReport { requests_cut: 2, tunnels_ended: 1, ..DrainReport::default() };
     stage.tell(Input::Drained { generation: v1, report });
-    assert!(stage.messages().contains(&"traffic cut".to_owned()));
+    let told = |message: &str| stage.messages().contains(&message.to_owned());
+    assert!(told("traffic cut") && told("traffic ended"));
     assert_eq!(state(&stage, "v1"), Some(ReleaseState::Stopped));
 }

@@ -46,7 +46,7 @@ fn a_deploy_revives_a_dead_service_as_the_new_release_defines_it() {
     assert_eq!(stage.done[1], "start broker of v2", "before anything that may need it");
     let id = ProcessId::new("broker");
     let active = stage.world.active().expect("v2 is active");
-    assert!(ports.contains(&active.ports[&id]), "it keeps its port");
+    assert!(ports.contains(&active.addresses[&id]), "it keeps its port");
     assert_eq!(stage.ports.len(), 2, "one of web, one of broker");
 }
 

@@ -12,8 +12,8 @@ use crate::rollout::{
     Action, Answer, Command, DeployRequest, Failure, Input, Release, ReleaseState, RollbackTo, World,
 };
 use crate::spec::{
-    Application, CommandSpec, HealthSpec, PortRange, ProcessPolicy, ProcessSpec, ProxySpec, Retention,
-    StopSpec,
+    Address, Application, CommandSpec, HealthSpec, ListenAt, PortRange, ProcessPolicy, ProcessSpec,
+    ProxySpec, Retention, StopSpec,
 };
 use crate::time::Instant;
 
@@ -21,8 +21,8 @@ pub(super) struct Stage {
     pub(super) world: World,
     pub(super) answers: Vec<Answer>,
     pub(super) events: Vec<Event>,
-    /// Ports that are leased.
-    pub(super) ports: BTreeSet<u16>,
+    /// Ports and sockets that are leased.
+    pub(super) ports: BTreeSet<Address>,
     /// Actions about these processes are left to the test.
     pub(super) held: BTreeSet<&'static str>,
     /// Actions that were held back.
@@ -57,6 +57,10 @@ pub(super) fn process(id: &str, policy: ProcessPolicy) -> ProcessSpec {
 
 pub(super) fn with_port(process: ProcessSpec) -> ProcessSpec {
     ProcessSpec { port: Some(PortRange::EPHEMERAL), ..process }
+}
+
+pub(super) fn with_socket(process: ProcessSpec) -> ProcessSpec {
+    ProcessSpec { socket: true, ..process }
 }
 
 fn web() -> ProcessSpec {
@@ -195,7 +199,7 @@ impl Stage {
             Action::Describe { seen, .. } => self.events.push(Event::StartupProcessSeen(seen)),
             Action::ReturnPorts(ports) => {
                 for port in ports {
-                    assert!(self.ports.remove(&port), "port {port} is given back twice");
+                    assert!(self.ports.remove(&port), "{port} is given back twice");
                 }
             }
             Action::LeasePorts { generation, wanted } => {
@@ -207,9 +211,16 @@ impl Stage {
                     let result = Err(Failure::new("port_range_exhausted", "No available ports"));
                     return self.tell(Input::PortsLeased { generation, result });
                 }
-                let lease = |(id, _)| (id, 18_000 + u16::try_from(self.number()).expect("a small number"));
+                let lease = |(id, listen_at)| {
+                    let number = u16::try_from(self.number()).expect("a small number");
+                    let address = match listen_at {
+                        ListenAt::Port(_) => Address::Port(18_000 + number),
+                        ListenAt::Socket => Address::Socket(format!("/run/{id}.{number}").into()),
+                    };
+                    (id, address)
+                };
                 let leased: BTreeMap<_, _> = wanted.into_iter().map(lease).collect();
-                self.ports.extend(leased.values());
+                self.ports.extend(leased.values().cloned());
                 self.tell(Input::PortsLeased { generation, result: Ok(leased) });
             }
             Action::Drain { generation, .. } if !self.holds_drains => {

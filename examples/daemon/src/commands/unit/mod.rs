@@ -1,6 +1,7 @@
 //! `rollcore unit`: a service file for the daemon of this config, ready to be installed.
 
 mod launchd;
+mod socket;
 mod systemd;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,12 @@ pub(super) fn run(args: &UnitArgs) -> Outcome {
     let loaded = load(&args.config)?;
     let unit = Unit::of(&loaded.path, loaded.config.application(), args)?;
     print(&match args.kind {
+        UnitKind::Systemd if args.socket => socket::text(&unit).map_err(Failed::Because)?,
+        UnitKind::Launchd if args.socket => {
+            return Err(Failed::Because(
+                "launchd passes sockets in a way of its own: --socket is for systemd".to_owned(),
+            ));
+        }
         UnitKind::Systemd => systemd::text(&unit).map_err(Failed::Because)?,
         UnitKind::Launchd => launchd::text(&unit).map_err(Failed::Because)?,
     })
@@ -35,6 +42,9 @@ struct Unit {
     directory: PathBuf,
     user: Option<String>,
     log: PathBuf,
+    /// Where the proxy listens.
+    host: String,
+    port: u16,
     /// How long the daemon may take to end; `None` means for ever.
     stop_timeout: Option<Duration>,
 }
@@ -50,6 +60,8 @@ impl Unit {
             directory,
             config,
             user: args.user.clone(),
+            host: application.proxy.host.clone(),
+            port: application.proxy.port,
             log: log.unwrap_or_else(|| format!("/var/log/rollcore-{}.log", word(&application.name)).into()),
             stop_timeout: longest_shutdown(application).map(|longest| longest.saturating_add(MARGIN)),
         })
@@ -89,6 +101,8 @@ fn example() -> Unit {
         directory: "/srv/shop".into(),
         user: None,
         log: "/var/log/rollcore-shop.log".into(),
+        host: "127.0.0.1".to_owned(),
+        port: 8182,
         stop_timeout: Some(Duration::from_millis(90_500)),
     }
 }

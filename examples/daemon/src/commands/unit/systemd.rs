@@ -62,12 +62,12 @@ WantedBy=multi-user.target
 }
 
 /// `%` begins a specifier.
-fn specifiers(text: &str) -> String {
+pub(super) fn specifiers(text: &str) -> String {
     text.replace('%', "%%")
 }
 
 /// One word of a command line: in quotes, with what means something inside of them escaped.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let escaped = text.replace('\\', r"\\").replace('"', "\\\"").replace('$', "$$");
     format!("\"{}\"", specifiers(&escaped))
 }
