@@ -129,7 +129,9 @@
 //! | | answer |
 //! | --- | --- |
 //! | no release is active | 503, `No active release` |
-//! | the process refuses or breaks the connection before it answers | 502, `Bad gateway` |
+//! | the process breaks the connection before it answers | 502, `Bad gateway` |
+//! | nobody listens, and nobody will (see [restarts](super::tuning_restarts)) | 502, `Bad gateway` |
+//! | traffic is paused for longer than `proxy.limits.parkTimeoutMs` | 503, `Traffic is paused` |
 //! | it breaks off in the middle of its answer | the client's connection is cut |
 //!
 //! A request that may be repeated (GET, HEAD, OPTIONS, TRACE, PUT or DELETE, without a body) is sent again, once, when a

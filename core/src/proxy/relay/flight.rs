@@ -379,6 +379,9 @@ impl Flight {
                 Ok(Some(len)) if len > head_bytes_max => {
                     return Poll::Ready(Met::Unreadable("the head is too large"));
                 }
+                Ok(Some(len)) if len > head_bytes_max => {
+                    return Poll::Ready(Met::Unreadable("the head is too large"));
+                }
                 Ok(Some(len)) => {
                     self.times.upstream_moved();
                     return Poll::Ready(Met::Head(len));

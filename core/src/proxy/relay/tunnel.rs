@@ -55,7 +55,7 @@ impl Tunnel {
     pub(super) fn new(
         upstream: Upstream,
         mut front: Buffer,
-        flight: Flight,
+        flight: Box<Flight>,
         is_websocket: bool,
         limits: &ProxyLimits,
     ) -> Self {
