@@ -1,10 +1,12 @@
 //! What the proxy hears of its backend, and pauses.
 
+use std::time::Duration;
+
 use super::*;
 use crate::event::Event;
 use crate::id::Attestation;
 use crate::report::{AfterExit, BackendState, Change, StartReason};
-use crate::rollout::Input;
+use crate::rollout::{Input, Refusal};
 use crate::time::Instant;
 
 const AGAIN: AfterExit = AfterExit::Restart { at: Instant::ORIGIN };
