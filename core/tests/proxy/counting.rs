@@ -140,7 +140,7 @@ async fn connections_that_fail_and_break_are_counted_with_their_release() {
     second.reset();
     client.gone().await;
     let told = traffic_becomes(&proxy, V2, |traffic| traffic.requests() == 3).await;
-    assert_eq!((told.statuses, told.resets, told.retries), (statuses(3, 0), 1, 1));
+    assert_eq!((told.statuses, told.resets, told.retries), (statuses(3, 0), 2, 1));
     assert_eq!((told.bytes_out, told.clients_gone), (3 + 3 + 3, 0));
 }
 
