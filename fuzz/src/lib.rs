@@ -2,6 +2,8 @@
 
 mod application;
 mod bytes;
+#[path = "../../core/tests/wire/oracle.rs"]
+pub mod oracle;
 mod script;
 mod spelled;
 

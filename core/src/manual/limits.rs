@@ -85,9 +85,17 @@
 //! | no descriptor to accept with | 1 s, looked again after 5 to 500 ms | who waits is closed, with the descriptor kept for this |
 //! | a process's queue at a Unix socket | its own | another attempt after 1 to 20 ms, within `upstreamConnectTimeoutMs` |
 //! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |
+//! | the word of the supervisor that a process has ended | 500 ms after a refused connection | who waits for it gets 502 |
+//! | a try whether a restarted process listens | one at a time, 2 to 50 ms after a refused one | |
+//! | a request whose new connection died | once more, after 5 ms | 502 |
+//! | a pause, [`PAUSE_TIMEOUT_MAX`](crate::PAUSE_TIMEOUT_MAX) | none; 1 h if it has a time | a longer one is refused |
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
 //! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
+//! | `wind_down_window` | the last 10 s of a drain, at most a quarter of its budget | in its first half who is left is asked to go, one after the other; zero: nobody is asked |
+//! | `tunnel_close_timeout` | 2 s for each step | the next step is taken without the answer: a WebSocket that was asked to go is closed |
+//! | [`HOLDERS_MAX`](crate::HOLDERS_MAX) | 32 | more of those who hold a drain are counted, but not shown; the oldest are |
+//! | [`HOLDER_PATH_BYTES_MAX`](crate::HOLDER_PATH_BYTES_MAX) | 256 bytes | the rest of their path is not shown |
 //! | cutting | 2 s | the report tells what was cut until then |
 //!
 //! Each client needs two descriptors, one for itself and one for the application, and the control socket, the pipes of
@@ -191,8 +199,8 @@
 //!
 //! ```
 //! use rollcore::{
-//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HealthSchedule, HealthSpec, KillAfter, PROBE_TIMEOUT, ProxyLimits,
-//!     ProxyOptions,
+//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HOLDERS_MAX, HOLDER_PATH_BYTES_MAX, HealthSchedule, HealthSpec, KillAfter,
+//!     PROBE_TIMEOUT, ProxyLimits, ProxyOptions,
 //!     RELEASE_ID_BYTES_MAX, REPLY_BYTES_MAX, RestartPolicy, Retention, SOCKET_PATH_BYTES_MAX, StopSpec, blocking,
 //! };
 //! use std::time::Duration;
@@ -224,6 +232,8 @@
 //! assert_eq!((wind_down_window, tunnel_close_timeout), (seconds(10), seconds(2)));
 //! assert_eq!((park_timeout, parked_max, parked_bytes_max), (seconds(10), 1024, 16 << 20));
 //! assert_eq!(kept_body_bytes_max, 16 * 1024);
+//!
+//! assert_eq!((HOLDERS_MAX, HOLDER_PATH_BYTES_MAX), (32, 256));
 //!
 //! let control = ControlLimits::default();
 //! assert_eq!((control.line_bytes_max, control.line_timeout), (1024 * 1024, seconds(10)));

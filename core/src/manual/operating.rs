@@ -32,6 +32,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A migration that the application should not see
+//!
+//! `rollcore pause` lets every new request wait; `rollcore resume` sends them on, in the order in which they came. Nobody
+//! notices but by the clock, as long as it takes less than `proxy.limits.parkTimeoutMs` (10 s): whoever has waited for so
+//! long, or finds no room (`parkedMax`, `parkedBytesMax`), gets 503.
+//!
+//! ```text
+//! rollcore pause --timeout-ms 8000     # resumes by itself then, whatever happens to this shell
+//! ./migrate
+//! rollcore resume
+//! ```
+//!
+//! What is under way goes on: `pause` answers with `inFlight`, how many requests that are, and `status` shows how many there
+//! are later (`connections.http` of the active release), how many wait (`proxy.parked`) and whether traffic is paused
+//! (`proxy.traffic`). Deploys go on during a pause, and the release that is active when it ends gets the requests. A daemon
+//! that is replaced, or drains before it ends, resumes first.
+//!
 //! # What ran before
 //!
 //! `legacyTakeover` names screen sessions and processes of an older way of deploying. [`stop_legacy`](crate::stop_legacy)

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use super::hold::Held;
 use super::holders::{HOLDERS_MAX, Holder, HolderKind};
 use super::route::Ledger;
 
 /// A connected client. Its own task changes it; others only ask it to close.
 #[derive(Default)]
 pub(crate) struct Client {
-    /// The ledger that its request is counted in; 0 while it has none.
-    holds: AtomicU64,
+    /// The ledger that its request is counted in.
+    held: Held,
     is_tunnel: AtomicBool,
     /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
@@ -38,8 +39,13 @@ struct Orders {
 }
 
 impl Client {
-    pub(super) fn hold(&self, ledger: u64) {
-        self.holds.store(ledger, Ordering::SeqCst);
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Its request has ended: whoever it was is nobody's business any more.
+    pub(super) fn let_go(&self) {
+        self.held.let_go();
         if self.asked_who.load(Ordering::Acquire) {
             lock(&self.orders).who = None;
             self.asked_who.store(false, Ordering::Release);
@@ -89,8 +95,7 @@ impl Client {
 
     /// The one of these that it holds.
     fn held_of(&self, ledgers: &[Arc<Ledger>]) -> Option<u64> {
-        let held = self.holds.load(Ordering::SeqCst);
-        ledgers.iter().map(|ledger| ledger.id).find(|id| *id == held)
+        ledgers.iter().find(|ledger| self.held.is(&ledger.count)).map(|ledger| ledger.id)
     }
 
     /// Whether an end of its connection now would look like the proper end of its answer.
@@ -123,7 +128,7 @@ impl Client {
             return None;
         }
         let ledger = lock(&self.orders).cut.take()?;
-        let is_cut = self.holds.load(Ordering::SeqCst) == ledger.id;
+        let is_cut = self.held.is(&ledger.count);
         self.was_cut.store(is_cut, Ordering::Relaxed);
         is_cut.then_some(ledger)
     }
@@ -139,7 +144,7 @@ impl Client {
     }
 
     fn cut_if_it_holds(&self, ledger: &Arc<Ledger>) {
-        if self.holds.load(Ordering::SeqCst) == ledger.id {
+        if self.held.is(&ledger.count) {
             lock(&self.orders).cut = Some(Arc::clone(ledger));
             self.has_cut.store(true, Ordering::Release);
             self.wake();
@@ -169,7 +174,7 @@ impl Clients {
 
     /// Asks every client that holds the route to close now.
     pub(super) fn cut(&self, ledger: &Arc<Ledger>) {
-        ledger.mark_cut();
+        ledger.count.mark_cut();
         for client in lock(&self.by_number).values() {
             client.cut_if_it_holds(ledger);
         }

@@ -18,6 +18,7 @@ mod clients;
 mod door;
 mod draining;
 mod error;
+mod hold;
 mod holders;
 #[cfg(feature = "tls")]
 mod http2;
@@ -30,6 +31,7 @@ mod relay;
 mod route;
 mod shared;
 mod stream;
+mod sync;
 mod tls;
 mod wind_down;
 mod workers;

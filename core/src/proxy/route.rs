@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -16,6 +16,7 @@ use crate::id::Generation;
 
 use super::book::Book;
 use super::clients::Client;
+use super::hold::{self, Count, Counted};
 use super::machine::Tally;
 
 /// Where an application listens.
@@ -136,32 +137,27 @@ pub(crate) struct Ledger {
     pub(super) id: u64,
     pub(super) generation: Generation,
     pub(super) book: Arc<Book>,
-    opened: AtomicU64,
-    ended: AtomicU64,
+    pub(super) count: Count,
     tunnels: AtomicU64,
     requests_cut: AtomicU64,
     tunnels_cut: AtomicU64,
     streams_ended: AtomicU64,
     tunnels_ended: AtomicU64,
-    is_cut: AtomicBool,
     gone: watch::Sender<bool>,
 }
 
 impl Ledger {
     pub(super) fn counts(&self) -> Counts {
-        // In this order, so that a request that ends meanwhile is seen too often rather than too rarely.
         let websocket = self.tunnels.load(Ordering::Acquire);
-        let ended = self.ended.load(Ordering::Acquire);
-        let open = self.opened.load(Ordering::Acquire).saturating_sub(ended);
-        Counts { http: open.saturating_sub(websocket), websocket }
+        Counts { http: self.count.open().saturating_sub(websocket), websocket }
     }
 
     pub(super) fn ended(&self) -> u64 {
-        self.ended.load(Ordering::Acquire)
+        self.count.ended()
     }
 
     pub(super) fn opened(&self) -> u64 {
-        self.opened.load(Ordering::Acquire)
+        self.count.opened()
     }
 
     /// Those that did not end by themselves.
@@ -186,11 +182,6 @@ impl Ledger {
     pub(super) fn count_ended(&self, tunnel: bool) {
         let ended = if tunnel { &self.tunnels_ended } else { &self.streams_ended };
         ended.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// From here on a request that still finds this route takes the next one instead.
-    pub(super) fn mark_cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
     }
 
     /// Whether no request holds the route, and the proxy does not either.
@@ -226,14 +217,12 @@ impl Route {
             id,
             generation,
             book,
-            opened: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
+            count: Count::new(id),
             tunnels: AtomicU64::new(0),
             requests_cut: AtomicU64::new(0),
             tunnels_cut: AtomicU64::new(0),
             streams_ended: AtomicU64::new(0),
             tunnels_ended: AtomicU64::new(0),
-            is_cut: AtomicBool::new(false),
             gone: watch::Sender::new(false),
         });
         let connects_max = connects_max.clamp(1, Semaphore::MAX_PERMITS);
@@ -263,6 +252,12 @@ impl Route {
     }
 }
 
+impl Counted for Route {
+    fn count(&self) -> &Count {
+        &self.ledger.count
+    }
+}
+
 impl Drop for Route {
     fn drop(&mut self) {
         self.ledger.gone.send_replace(true);
@@ -275,30 +270,13 @@ pub(crate) struct Ticket {
     client: Arc<Client>,
     is_tunnel: bool,
     is_finished: bool,
-    /// Whether the client holds another one already.
-    is_replaced: bool,
 }
 
 impl Ticket {
     /// `None` when there is no active release.
     pub(super) fn take(active: &ArcSwapOption<Route>, client: &Arc<Client>) -> Option<Self> {
-        loop {
-            let route = active.load_full()?;
-            let ledger = &route.ledger;
-            ledger.opened.fetch_add(1, Ordering::AcqRel);
-            client.hold(ledger.id);
-            let ticket = Self {
-                client: Arc::clone(client),
-                is_tunnel: false,
-                is_finished: false,
-                is_replaced: false,
-                route,
-            };
-            // A cut that came between the pointer and the hold has not seen us: leave, and take what is active now.
-            if !ticket.route.ledger.is_cut.load(Ordering::SeqCst) {
-                return Some(ticket);
-            }
-        }
+        let route = hold::take(|| active.load_full(), client.held())?;
+        Some(Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route })
     }
 
     pub(super) fn route(&self) -> &Route {
@@ -313,17 +291,10 @@ impl Ticket {
     /// Whether it counts as ended: said just before the last byte is written, because whoever has that byte may look at the
     /// books at once; taken back when the byte could not be written yet.
     pub(super) fn set_finished(&mut self, is_finished: bool) {
-        match (self.is_finished, is_finished) {
-            (false, true) => drop(self.route.ledger.ended.fetch_add(1, Ordering::AcqRel)),
-            (true, false) => drop(self.route.ledger.ended.fetch_sub(1, Ordering::AcqRel)),
-            (true, true) | (false, false) => {}
+        if self.is_finished != is_finished {
+            self.route.ledger.count.count_end(is_finished);
         }
         self.is_finished = is_finished;
-    }
-
-    /// The client holds another one already: a drop would say that it holds nothing, and no cut would find it.
-    pub(super) fn is_replaced(&mut self) {
-        self.is_replaced = true;
     }
 
     /// From here on counted as a WebSocket.
@@ -337,9 +308,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.is_replaced {
-            self.client.hold(0);
-        }
+        self.client.let_go();
         self.set_finished(true);
         let ledger = &self.route.ledger;
         if self.is_tunnel {

@@ -46,6 +46,12 @@ fn serve(mode: &str) {
     }
 }
 
+/// In one write, so that it is there whole or not at all, whatever happens to us next.
+fn write_down(path: &str) {
+    let mut orders = std::fs::File::options().create(true).append(true).open("orders").expect("a directory");
+    orders.write_all(format!("{path}\n").as_bytes()).expect("there is room");
+}
+
 fn answer(mut connection: impl Write, reader: impl Read, mode: &str) {
     let mut reader = BufReader::new(reader);
     loop {
@@ -60,6 +66,9 @@ fn answer(mut connection: impl Write, reader: impl Read, mode: &str) {
         }
         if path == "/hold" && reader.read_exact(&mut [0; 2]).is_err() {
             return;
+        }
+        if path.starts_with("/order/") {
+            write_down(path);
         }
         let body = match path {
             "/head" => head,

@@ -5,6 +5,7 @@ mod end;
 mod ending;
 mod failures;
 mod health;
+mod kill;
 mod memory;
 mod operations;
 mod reload;

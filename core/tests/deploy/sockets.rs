@@ -57,7 +57,7 @@ async fn each_release_has_a_socket_of_its_own_in_a_private_directory() {
     let first = socket(&shop, "web");
     let broker = socket(&shop, "broker");
     let directory = first.parent().expect("it is in a directory").to_owned();
-    assert_eq!(place.entries(), [directory.as_path()]);
+    assert_eq!(place.entries(), std::slice::from_ref(&directory));
     let mode = fs::metadata(&directory).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     assert_eq!(shop.get("/").await, (200, "v1".to_owned()));
@@ -104,7 +104,7 @@ async fn a_release_that_is_undone_leaves_no_socket() {
     let directory = first.parent().expect("it is in a directory");
     let url = format!("http://unix:{}/web.", directory.display());
     assert!(failed.contains(&url) && failed.contains("HTTP 500"), "{failed}");
-    assert_eq!(entries(directory), [first.as_path()]);
+    assert_eq!(entries(directory), std::slice::from_ref(&first));
     assert_eq!(shop.get("/").await, (200, "v1".to_owned()));
     shop.close().await;
 }

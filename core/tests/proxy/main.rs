@@ -17,6 +17,7 @@ mod pool;
 #[cfg(feature = "tls")]
 mod secured;
 mod streams;
+mod strict;
 mod support;
 mod switch;
 mod tunnels;

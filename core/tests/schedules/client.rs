@@ -54,7 +54,7 @@ impl Asked {
         let mut head =
             format!("{method} /t{token} HTTP/{version}\r\nHost: shop.test\r\nX-Token: {token}\r\n");
         if self.is_upgrade {
-            head += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+            head += "X-Len: 0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
         } else if self.is_chunked {
             head += &format!("X-Len: {len}\r\nTransfer-Encoding: chunked\r\n");
         } else if matches!(*method, "POST" | "PUT") {
@@ -144,11 +144,9 @@ async fn write_all(
         let head = request.head().into_bytes();
         let mut sent = if request.expects || request.is_upgrade {
             let sent = say(&mut to, dice, &mut left, &head).await;
-            progress
-                .until(|progress| {
-                    progress.may_continue.get() || progress.answers.get() > at || request.is_upgrade
-                })
-                .await;
+            if sent && request.expects {
+                progress.until(|progress| progress.may_continue.get() || progress.answers.get() > at).await;
+            }
             progress.may_continue.set(false);
             sent && say(&mut to, dice, &mut left, &request.body(dice)).await
         } else {
@@ -206,7 +204,8 @@ async fn read_one(
                 world.problem(format!("{token} was not answered"));
             }
             world.tally.borrow_mut().cut_short += 1;
-            if !ear.unread.is_empty() && !ear.unread.starts_with(b"HTTP/1.1 ") {
+            let begun = &ear.unread[..ear.unread.len().min(9)];
+            if !b"HTTP/1.1 ".starts_with(begun) {
                 world.problem(format!("{token} got {:?}", String::from_utf8_lossy(&ear.unread)));
             }
             return false;

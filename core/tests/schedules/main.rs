@@ -22,7 +22,7 @@ use talk::pause;
 use world::{Tally, World};
 
 /// A schedule takes less than a millisecond or two.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -86,7 +86,7 @@ async fn play(seed: u64, apps: &Apps) -> Tally {
     let world = Rc::new(World::new(seed));
     let played = tokio::time::timeout(DEADLINE, act(&world, apps)).await;
     if played.is_err() {
-        world.problem("it does not end".to_owned());
+        world.problem(format!("it does not end: {}", world.stage.get()));
     }
     let problems = world.problems();
     assert!(
@@ -94,8 +94,7 @@ async fn play(seed: u64, apps: &Apps) -> Tally {
         "ROLLCORE_SCHEDULES_FROM={seed} ROLLCORE_SCHEDULES=1\n{}",
         problems.join("\n")
     );
-    let tally = *world.tally.borrow();
-    tally
+    *world.tally.borrow()
 }
 
 async fn act(world: &Rc<World>, apps: &Apps) {
@@ -123,14 +122,17 @@ async fn act(world: &Rc<World>, apps: &Apps) {
         clients.spawn_local(client::run(ours, Rc::clone(world)));
     }
     let switching = spawn_local(switch(proxy.clone(), Rc::clone(world), apps.paths.clone()));
+    world.stage.set("clients");
     while let Some(ended) = clients.join_next().await {
         if let Err(error) = ended {
             world.problem(format!("a client panicked: {error}"));
         }
     }
+    world.stage.set("the switch");
     if let Err(error) = switching.await {
         world.problem(format!("the switch panicked: {error}"));
     }
+    world.stage.set("the relay");
     while let Some(ended) = serving.join_next().await {
         if let Err(error) = ended {
             world.problem(format!("the relay panicked: {error}"));
@@ -143,6 +145,7 @@ async fn act(world: &Rc<World>, apps: &Apps) {
         }
     }
     drop(proxy);
+    world.stage.set("the applications");
     while world.open.get() > 0 {
         tokio::task::yield_now().await;
     }
@@ -156,7 +159,8 @@ async fn switch(proxy: LoneProxy, world: Rc<World>, paths: [PathBuf; 2]) {
     let dice = world.dice();
     let mut draining = JoinSet::new();
     for generation in 2..=LAST_GENERATION {
-        for _ in 0..dice.borrow_mut().usize(..6) {
+        let turns = dice.borrow_mut().usize(..6);
+        for _ in 0..turns {
             pause(&dice).await;
         }
         if dice.borrow_mut().bool() {
@@ -182,9 +186,13 @@ async fn switch(proxy: LoneProxy, world: Rc<World>, paths: [PathBuf; 2]) {
                 if report.requests_cut + report.tunnels_cut > 0 {
                     world.problem(format!("{report:?}"));
                 }
-                // Unless traffic has come back to it meanwhile, nothing reaches it any more.
-                let is_away = proxy.active().is_some_and(|active| usize::from(active.0 % 2 == 1) != was);
-                if is_away {
+                // Unless it serves another generation as well, nothing reaches it any more.
+                let is_its = |generation: u64| usize::from(generation % 2 == 1) == was;
+                let is_away = proxy.active().is_some_and(|active| !is_its(active.0));
+                let is_empty = (1..=LAST_GENERATION)
+                    .filter(|generation| is_its(*generation))
+                    .all(|generation| proxy.counts(Generation(generation)) == Counts::default());
+                if is_away && is_empty {
                     world.drained[was].set(true);
                 }
             });

@@ -13,6 +13,8 @@ pub(crate) struct World {
     pub(crate) seed: u64,
     /// Nobody misbehaves, so nothing may fail.
     pub(crate) is_kind: bool,
+    /// Who is waited for.
+    pub(crate) stage: Cell<&'static str>,
     actors: Cell<u64>,
     tokens: Cell<u64>,
     /// How often the application met a request that may not happen twice.
@@ -55,7 +57,8 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
-            is_kind: seed % 4 == 0,
+            is_kind: seed.is_multiple_of(4),
+            stage: Cell::new(""),
             actors: Cell::new(0),
             tokens: Cell::new(0),
             met: RefCell::default(),

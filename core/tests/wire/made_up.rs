@@ -105,6 +105,11 @@ pub(crate) fn requests(seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// How many requests those are, before something happens to them.
+pub(crate) fn requests_in(seed: u64) -> usize {
+    Rng::with_seed(seed).usize(1..4)
+}
+
 /// The answer to one request, with what may come in front of it and behind.
 pub(crate) fn response(seed: u64) -> Vec<u8> {
     let mut dice = Rng::with_seed(seed);

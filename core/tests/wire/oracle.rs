@@ -62,7 +62,7 @@ fn fields(map: &HeaderMap) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The requests that hyper's server finds.
-pub(crate) fn requests_by_hyper(bytes: &[u8]) -> Vec<SeenMessage> {
+pub fn requests_by_hyper(bytes: &[u8]) -> Vec<SeenMessage> {
     let seen: Rc<RefCell<Vec<SeenMessage>>> = Rc::default();
     let service = service_fn(|request: Request<Incoming>| {
         let seen = Rc::clone(&seen);
@@ -108,7 +108,7 @@ pub(crate) fn requests_by_hyper(bytes: &[u8]) -> Vec<SeenMessage> {
 }
 
 /// The response that hyper's client finds, after interim ones; `None` when it finds none.
-pub(crate) fn response_by_hyper(bytes: &[u8], to_head: bool) -> Option<SeenMessage> {
+pub fn response_by_hyper(bytes: &[u8], to_head: bool) -> Option<SeenMessage> {
     let mut context = Context::from_waker(Waker::noop());
     let mut shaking = pin!(hyper::client::conn::http1::handshake(Said { rest: bytes, speaks: false }));
     let Poll::Ready(Ok((mut sender, connection))) = shaking.as_mut().poll(&mut context) else { return None };
@@ -179,7 +179,7 @@ fn understood(message: &SeenMessage) -> SeenMessage {
 }
 
 /// What our reader finds in one piece.
-pub(crate) fn requests(bytes: &[u8]) -> (Vec<SeenMessage>, Option<ReadEnd>) {
+pub fn requests(bytes: &[u8]) -> (Vec<SeenMessage>, Option<ReadEnd>) {
     let mut reader = MessageReader::of_requests();
     reader.push(bytes);
     let (messages, end) = reader.seen();
@@ -187,7 +187,7 @@ pub(crate) fn requests(bytes: &[u8]) -> (Vec<SeenMessage>, Option<ReadEnd>) {
 }
 
 /// What our reader finds in one piece.
-pub(crate) fn response(bytes: &[u8], to_head: bool) -> (Vec<SeenMessage>, Option<ReadEnd>) {
+pub fn response(bytes: &[u8], to_head: bool) -> (Vec<SeenMessage>, Option<ReadEnd>) {
     let mut reader = MessageReader::of_response(to_head);
     reader.push(bytes);
     let (messages, end) = reader.seen();
@@ -198,7 +198,7 @@ pub(crate) fn response(bytes: &[u8], to_head: bool) -> (Vec<SeenMessage>, Option
 ///
 /// # Panics
 /// When hyper does not see what we see.
-pub(crate) fn requests_agree(bytes: &[u8]) -> usize {
+pub fn requests_agree(bytes: &[u8]) -> usize {
     let (ours, end) = requests(bytes);
     if ours.is_empty() {
         return 0;
@@ -223,7 +223,7 @@ pub(crate) fn requests_agree(bytes: &[u8]) -> usize {
 ///
 /// # Panics
 /// When hyper does not see what we see.
-pub(crate) fn responses_agree(bytes: &[u8], to_head: bool) -> usize {
+pub fn responses_agree(bytes: &[u8], to_head: bool) -> usize {
     let (ours, end) = response(bytes, to_head);
     let Some(message) = ours.last().filter(|message| !message.is_interim && message.status != 101) else {
         return 0;
@@ -239,4 +239,26 @@ pub(crate) fn responses_agree(bytes: &[u8], to_head: bool) -> usize {
     }
     assert_eq!(mine, other, "{}", told());
     1
+}
+
+/// # Panics
+/// When it matters in which pieces the bytes come. `cuts` are distances, used again and again.
+pub fn pieces_agree(bytes: &[u8], cuts: &[usize], reader: impl Fn() -> MessageReader) {
+    let seen = |reader: &MessageReader| {
+        let (messages, end) = reader.seen();
+        // How much of a malformed body was looked at is not part of any message.
+        let mut messages = messages.to_vec();
+        messages.iter_mut().filter(|message| !message.is_whole).for_each(|message| message.end = 0);
+        (messages, end)
+    };
+    let mut whole = reader();
+    whole.push(bytes);
+    let mut pieces = reader();
+    let (mut rest, mut cuts) = (bytes, cuts.iter().cycle());
+    while !rest.is_empty() {
+        let len = cuts.next().map_or(1, |cut| *cut).clamp(1, rest.len());
+        pieces.push(&rest[..len]);
+        rest = &rest[len..];
+    }
+    assert_eq!(seen(&whole), seen(&pieces), "{:?}", String::from_utf8_lossy(bytes));
 }

@@ -8,6 +8,7 @@ mod rollback;
 mod service;
 mod socket;
 mod stage;
+mod traffic;
 
 use crate::event::Event;
 use crate::exit::Exit;
