@@ -105,6 +105,21 @@
 //! the library leaves the limit to its host. What it came to is in [`DrainingProxy::admissions`](crate::DrainingProxy::admissions)
 //! and in the status (`proxy.connectionsMax`, with `connectionCount` and `connectionsRefused`).
 //!
+//! # What is told of the traffic
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | releases without traffic whose counts are remembered | 32 | those of older ones are forgotten |
+//! | a request that takes 18 minutes (2³⁰ µs) or longer | | it counts as just that long |
+//! | lines of the access log that wait to be written | 8192 | more are dropped and counted |
+//! | a method, path, host and so on in a line | 2048 bytes | the rest is left out |
+//! | looking whether the file was moved away, or can be opened | every second | lines wait so long |
+//! | writing the last lines when the proxy ends | 1 s | they are lost |
+//! | `ADMIN_CONNECTIONS_MAX`, who asks `proxy.admin` at once | 16 | the next waits |
+//! | `ADMIN_TIMEOUT`, all of a question and its answer there | 10 s | the connection is closed |
+//! | a head there | 8 KiB | it is refused |
+//! | a new daemon that waits for the old one's `proxy.admin` | 10 s | it goes on without, and warns |
+//!
 //! # HTTPS and HTTP/2
 //!
 //! Of `proxy.tls`, and of [`TlsSpec`](crate::TlsSpec) and [`Http2Limits`](crate::Http2Limits).

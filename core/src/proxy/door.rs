@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::accept::Accepted;
+use super::accept::{Accepted, Place};
 use super::machine::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
 use super::relay::serve_connection;
 use super::shared::{Phase, Worker};
@@ -37,23 +37,32 @@ pub(super) fn enter(accepted: Accepted, worker: &Arc<Worker>, closing: bool, con
     if worker.shared.tls.get().is_none() && !worker.shared.options.proxy_protocol {
         connections.spawn(serve_connection(stream, peer, worker, closing, place));
     } else {
-        connections.spawn(async move {
-            enter_with_ceremony(stream, peer, worker, closing).await;
-            drop(place);
-        });
+        connections.spawn(enter_with_ceremony(stream, peer, worker, closing, place));
     }
 }
 
-async fn enter_with_ceremony(mut stream: TcpStream, peer: Peer, worker: Arc<Worker>, closing: bool) {
+async fn enter_with_ceremony(
+    mut stream: TcpStream,
+    peer: Peer,
+    worker: Arc<Worker>,
+    closing: bool,
+    mut place: Place,
+) {
     let peer = match introduced(&mut stream, peer, &worker).await {
         Ok(peer) => peer,
         Err(why) => return tracing::debug!(why, peer = %peer.address, "connection closed: no PROXY header"),
     };
+    if worker.shared.options.proxy_protocol {
+        // The front has no limit of its own: those are of whom it brings.
+        let Some(taken) = worker.shared.place_of(place, peer.address.ip()) else { return };
+        place = taken;
+    }
     let closing = closing || worker.shared.is_closing();
     match worker.shared.clone().tls.get() {
         Some(front) => serve_tls(front, stream, peer, worker, closing).await,
         None => serve_connection(stream, peer, worker, closing, ()).await,
     }
+    drop(place);
 }
 
 /// Who the client is, in the words of its front. Only a front that is trusted may say so; anybody else could be anybody.

@@ -272,6 +272,12 @@ impl DrainingProxy {
         self.shared.traffic(generation)
     }
 
+    /// As [`traffic`](Self::traffic), of all releases that are remembered and [have a name](Self::name_release), by it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn traffic_by_name(&self) -> Vec<(Arc<str>, TrafficCounts)> {
+        self.shared.traffic_by_name()
+    }
+
     /// What came of the requests that no release was chosen for: those that could not be understood, and those that came
     /// while there was no active release.
     #[must_use]

@@ -387,6 +387,7 @@ impl<S: ClientStream> Connection<S> {
             }
             ReplyEnd::BrokeOff(message) => {
                 flight.account.ending = Ending::BrokenOff;
+                flight.account.resets += 1;
                 flight.account.tell(message, true);
                 return Next::Close;
             }
