@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! 5  hosts        your program                               the crate root, blocking, simulate
-//! 4  doors        blocking · control                         engine
+//! 4  doors        admin · blocking · control                 engine
 //! 3  conductors   engine · simulate                          floors 0-2 · floors 0-1 and the hands' pure machines
 //! 2  hands        health · port · proxy · supervisor         floors 0-1, clock and threads; never each other
 //! 1  decisions    config · restart · rollout · spec · template
@@ -99,6 +99,8 @@ mod threads;
 mod engine;
 pub mod simulate;
 // floor 4: doors
+#[cfg(feature = "metrics")]
+mod admin;
 pub mod blocking;
 mod control;
 // for our own fuzz targets and benches
@@ -108,6 +110,8 @@ pub mod internals;
 // the book
 pub mod manual;
 
+#[cfg(feature = "metrics")]
+pub use admin::{ADMIN_CONNECTIONS_MAX, ADMIN_TIMEOUT, AdminBindError, AdminServer, AdminServing};
 pub use config::{
     Bootstrap, BootstrapError, BootstrapOptions, Config, ConfigError, Defaults, Issue, RestartNeeded,
     restart_needed,

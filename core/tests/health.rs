@@ -185,3 +185,26 @@ async fn dropping_the_future_closes_the_probe() {
         .expect("closed")
         .expect("at its end");
 }
+
+#[tokio::test]
+async fn a_unix_socket_is_asked_too() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("web.1");
+    let checker = HealthChecker::new(HttpProbe::get_at(&path, "/ping?x=1"), schedule());
+    let waiting = tokio::spawn(async move { checker.wait_ready().await });
+    let listener = tokio::net::UnixListener::bind(&path).expect("the name is free");
+    let (mut stream, _) = listener.accept().await.expect("a connection");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.expect("a request"));
+    }
+    let head = String::from_utf8(head).expect("it is text");
+    assert!(head.starts_with("GET /ping?x=1 HTTP/1.1\r\n") && head.contains("host: localhost\r\n"), "{head}");
+    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("the prober listens");
+    waiting.await.expect("it does not panic").expect("it is ready");
+
+    drop(listener);
+    let dead = HealthChecker::new(HttpProbe::get_at(&path, "/ping"), schedule());
+    let failed = dead.wait_ready().await.expect_err("nobody listens").to_string();
+    assert_eq!(failed, format!("Health check failed for http://unix:{}:/ping: fetch failed", path.display()));
+}

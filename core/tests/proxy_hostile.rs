@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Mutex;
 
 use support::*;
@@ -23,6 +23,9 @@ const DESCRIPTORS: u64 = 4 * HOSTILE as u64 + 512;
 const BIG: usize = 1 << 20;
 /// What a client may make the proxy hold: a few buffers, never the whole answer.
 const BYTES_PER_CLIENT_MAX: usize = 160 * 1024;
+
+/// What the proxy says about the application.
+static FAILURES: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
 
 /// One story at a time: each looks at what the whole process holds.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -48,6 +51,7 @@ async fn app() -> App {
 
 async fn big(stream: &mut TcpStream) -> std::io::Result<()> {
     static BODY: [u8; BIG] = [b'x'; BIG];
+    socket2::SockRef::from(&*stream).set_send_buffer_size(SOCKET_BUFFER_BYTES as usize)?;
     stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {BIG}\r\n\r\n").as_bytes()).await?;
     stream.write_all(&BODY).await
 }
@@ -56,16 +60,25 @@ fn proxy(app: &App, limits: ProxyLimits) -> DrainingProxy {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
     assert!(hard >= DESCRIPTORS, "this test needs {DESCRIPTORS} descriptors (ulimit -Hn)");
     setrlimit(Resource::RLIMIT_NOFILE, soft.max(DESCRIPTORS), hard).expect("it is not above the hard limit");
-    let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
+    let options = ProxyOptions { limits, ..options() };
+    let options =
+        options.on_error(|error| FAILURES.lock().expect("nobody panics with it").push(error.to_string()));
+    let proxy = DrainingProxy::bind(options).expect("a free port");
     assert!(proxy.admissions().connections_max > HOSTILE + 100);
     let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
     proxy
 }
 
+/// The less the system keeps for a connection, the sooner it is the proxy that has to; and a thousand times much is more
+/// than the system has.
+const SOCKET_BUFFER_BYTES: u32 = 16 * 1024;
+
 async fn crowd(address: SocketAddr) -> Vec<TcpStream> {
     let mut crowd = Vec::with_capacity(HOSTILE);
     for _ in 0..HOSTILE {
-        crowd.push(within(TcpStream::connect(address)).await.expect("it listens"));
+        let socket = TcpSocket::new_v4().expect("there are descriptors");
+        socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES).expect("it is a socket");
+        crowd.push(within(socket.connect(address)).await.expect("it listens"));
     }
     crowd
 }
@@ -73,11 +86,13 @@ async fn crowd(address: SocketAddr) -> Vec<TcpStream> {
 /// Somebody who behaves: on one connection, and on a new one each time.
 async fn others_are_served(proxy: &DrainingProxy) {
     let mut kept = Peer::connect(proxy.local_addr()).await;
+    let failures = || FAILURES.lock().expect("nobody panics with it").clone();
     for _ in 0..100 {
-        assert_eq!(kept.get("/").await.1, "hello");
+        assert_eq!(kept.get("/").await.1, "hello", "{:?}", failures());
     }
     for _ in 0..100 {
-        assert_eq!(Peer::connect(proxy.local_addr()).await.get("/").await.1, "hello");
+        let mut new = Peer::connect(proxy.local_addr()).await;
+        assert_eq!(new.get("/").await.1, "hello", "{:?}", failures());
     }
 }
 
@@ -104,7 +119,7 @@ fn assert_bounded(before: usize) {
 }
 
 /// They send their heads one byte at a time, and never come to an end; each of them gets a 408.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_slow_heads() {
     let _alone = ALONE.lock().await;
     let app = app().await;
@@ -134,7 +149,7 @@ async fn a_thousand_slow_heads() {
 }
 
 /// They ask for a long answer and never read it; their connections are closed.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_who_never_read() {
     let _alone = ALONE.lock().await;
     let app = app().await;
@@ -143,8 +158,6 @@ async fn a_thousand_who_never_read() {
     let before = resident();
     let mut deaf = crowd(proxy.local_addr()).await;
     for client in &mut deaf {
-        // The less the system keeps for it, the sooner it is the proxy that has to.
-        socket2::SockRef::from(&*client).set_recv_buffer_size(4096).expect("it is a socket");
         client.write_all(b"GET /big HTTP/1.1\r\nHost: shop.test\r\n\r\n").await.expect("it is open");
     }
     others_are_served(&proxy).await;

@@ -17,7 +17,7 @@ const TOP: [&str; 10] = [
     "x",
 ];
 
-const PROCESS: [&str; 20] = [
+const PROCESS: [&str; 21] = [
     "id",
     "command",
     "policy",
@@ -25,6 +25,7 @@ const PROCESS: [&str; 20] = [
     "cwd",
     "env",
     "port",
+    "socket",
     "health",
     "gracefulStopMs",
     "stopSignal",
@@ -40,7 +41,7 @@ const PROCESS: [&str; 20] = [
     "x",
 ];
 
-const INSIDE: [&str; 36] = [
+const INSIDE: [&str; 43] = [
     "path",
     "mode",
     "owner",
@@ -68,6 +69,13 @@ const INSIDE: [&str; 36] = [
     "maxDelayMs",
     "limitBytes",
     "trustedFronts",
+    "limits",
+    "workers",
+    "upgrades",
+    "connectionsMax",
+    "headTimeoutMs",
+    "headBytesMax",
+    "requestTimeoutMs",
     "warnBytes",
     "checkIntervalMs",
     "screens",

@@ -15,6 +15,8 @@ mod events;
 mod journal;
 mod lease;
 mod legacy;
+#[cfg(feature = "metrics")]
+mod numbers;
 mod orphan;
 mod perform;
 mod recover;
@@ -56,6 +58,8 @@ pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
 pub use error::{DeployError, EngineStartError, RestartError, RetireError, StopError, Stuck, TrafficError};
 pub use events::EventCursor;
 pub use legacy::{LegacyError, LegacyProcess, stop_legacy};
+#[cfg(feature = "metrics")]
+pub(crate) use numbers::{AccessLogCounts, Numbers, TrafficCounts};
 pub use recover::{RecoverError, Recovered, Recovery};
 pub use release::{Deployed, Release, ShutdownReport};
 pub use restore::RestoreError;

@@ -197,6 +197,13 @@ pub enum Event {
         /// What is wrong.
         error: String,
     },
+    /// Numbers can be read there. Ours; the door records it.
+    MetricsListening {
+        /// The address.
+        host: String,
+        /// The port that is bound.
+        port: u16,
+    },
     /// What runs could not be written down; it is tried again.
     StatePersistFailed {
         /// Why.

@@ -49,6 +49,7 @@ impl Event {
             Self::ProxyRequestFailed { .. } => "proxy error",
             Self::CertificatesLoaded { .. } => "certificates loaded",
             Self::CertificatesKept { .. } => "certificates not loaded",
+            Self::MetricsListening { .. } => "metrics listening",
             Self::StatePersistFailed { .. } => "state persist failed",
             Self::StateIgnored { .. } => "state file ignored",
             Self::OrphanDetected(_) => "orphaned managed process detected",
@@ -67,7 +68,9 @@ impl Event {
     #[must_use]
     pub fn data(&self) -> Value {
         match self {
-            Self::ProxyBound { host, port } => json!({ "host": host, "port": port }),
+            Self::ProxyBound { host, port } | Self::MetricsListening { host, port } => {
+                json!({ "host": host, "port": port })
+            }
             Self::ControlBound { path } => json!({ "path": text(path) }),
             Self::DeployStarted { release, path, revision: Some(revision) } => {
                 json!({ "releaseId": release, "releasePath": text(path), "revision": revision })

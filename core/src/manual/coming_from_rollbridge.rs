@@ -31,6 +31,8 @@
 //!
 //! | | Rollbridge | rollcore |
 //! | --- | --- | --- |
+//! | the active web process crashes or is killed | 502 until it is back | requests wait for it, 10 s at most; only what died with it and must not happen twice gets 502 |
+//! | a pause for a migration | there is none | `pause` and `resume`: requests wait, and go in their order |
 //! | a web process that crashes at boot | is started again until the check times out | the deploy fails at once, with its last lines |
 //! | a health probe without an answer | goes on after the timeout | is cut after 5 s, and the check at its timeout |
 //! | a redirect as a health answer | is followed | is not ready |
@@ -131,7 +133,6 @@
 //! - Nothing of the config and none of the commands.
 //! - Quirks that nobody should depend on; `core/tests/compat/clauses.txt` names each, with the reason, and for every other
 //!   clause of the contract the test that holds it. `core/tests/compat/better.txt` does the same for what is better.
-//! - A crash of the active web process is answered with 502 until it is back, as there.
 //!
 //! # Moving
 //!

@@ -53,3 +53,9 @@
 //! When that fails, so does the deploy, in the words of the config's own error, and nothing has been touched. So it is
 //! with what a running engine cannot take over: [`restart_needed`](crate::restart_needed) names it. Everything else
 //! applies to the new release. [`Engine::reload_with`](crate::Engine::reload_with) is what does it.
+//!
+//! Of the proxy, this much applies while it runs: `proxy.limits`, `proxy.trustedFronts` and `proxy.drainTimeoutMs`, from the
+//! moment at which traffic moves to the new release. `proxy.workers` and `proxy.upgrades` belong to the threads that serve
+//! and need a new daemon, as its address does. `proxy.upgrades` are the protocols that a connection may become
+//! (`["websocket"]`); `h2c` is refused, because its requests would pass unread. The limits are listed in
+//! [limits](super::limits#traffic).

@@ -88,8 +88,36 @@
 //! is open after that is cut, counted apart as requests and tunnels in a [`DrainReport`](crate::DrainReport), and told by
 //! the event `traffic cut`. An answer that had begun breaks off in a way that its client cannot take for the end.
 //!
-//! Only then are the old processes stopped. A WebSocket rarely ends by itself, so with many of them the budget is simply
-//! how long an old release stays; clients have to reconnect then, and reach the new one.
+//! Only then are the old processes stopped.
+//!
+//! # Asked before they are cut
+//!
+//! A WebSocket or a stream of events rarely ends by itself, so with many of them the budget is simply how long an old
+//! release stays. They are not cut without a word: in the last part of the budget (`proxy.limits.windDownWindowMs`, 10 s,
+//! and never more than a quarter of the budget) whoever is left is asked to go.
+//!
+//! | | what happens |
+//! | --- | --- |
+//! | a WebSocket | it gets a Close frame with 1012, "Service Restart", and a reason: after a whole message, and nothing follows it. What its client had said until then reaches the application, and so does the client's own Close frame |
+//! | a stream of events (`text/event-stream`) | it ends after a whole event, as if the application had ended it. Clients connect again by themselves, with `Last-Event-ID` |
+//! | a request that has no answer yet | its answer says `Connection: close` |
+//!
+//! WebSockets and streams are asked one after the other, the oldest first, spread over the first half of that time: all of
+//! them come back at once, and should not come all at the same moment. The second half is for their answers. A client that
+//! does not answer is spoken for after `proxy.limits.tunnelCloseTimeoutMs` (2 s), and both sides are closed.
+//!
+//! Some cannot be asked: a tunnel that speaks something else than WebSocket frames or is in the middle of one, a stream
+//! with a `Content-Length` or one that is compressed. These are cut. The event `traffic ended` tells how many went when they
+//! were asked, `traffic cut` how many were cut; so does the [`DrainReport`](crate::DrainReport).
+//!
+//! [`Draining::wind_down_now`](crate::Draining::wind_down_now) asks all of them at once.
+//!
+//! # Who holds it
+//!
+//! While a release drains, `status` shows for whom it waits in `connections.holders`: peer, method, path without its query,
+//! kind (`http`, `stream` or `websocket`), age, and bytes so far. The 32 oldest are shown; `connectionCount` counts all. A
+//! Rust host asks [`Draining::holders`](crate::Draining::holders) or
+//! [`DrainingProxy::holders`](crate::DrainingProxy::holders).
 //!
 //! # Counts
 //!
@@ -101,7 +129,9 @@
 //! | | answer |
 //! | --- | --- |
 //! | no release is active | 503, `No active release` |
-//! | the process refuses or breaks the connection before it answers | 502, `Bad gateway` |
+//! | the process breaks the connection before it answers | 502, `Bad gateway` |
+//! | nobody listens, and nobody will (see [restarts](super::tuning_restarts)) | 502, `Bad gateway` |
+//! | traffic is paused for longer than `proxy.limits.parkTimeoutMs` | 503, `Traffic is paused` |
 //! | it breaks off in the middle of its answer | the client's connection is cut |
 //!
 //! A request that may be repeated (GET, HEAD, OPTIONS, TRACE, PUT or DELETE, without a body) is sent again, once, when a

@@ -15,6 +15,8 @@
 //! | `minUptimeMs` | 1 s for a singleton, else 0 | an exit before that fails the deploy |
 //! | ports of a range | | `port_range_exhausted`; the deploy is undone |
 //! | ports that the system chooses in vain | 64 | `no_ephemeral_port`; the deploy is undone |
+//! | the path of a Unix socket, [`SOCKET_PATH_BYTES_MAX`](crate::SOCKET_PATH_BYTES_MAX) | 107 bytes | `socket_path_too_long`; the deploy fails before it has begun |
+//! | names that are tried for the directory of the sockets | 32 | `socket_directory_failed`; the deploy is undone |
 //! | lines of a process in the error of a deploy | 10 | older ones are left out |
 //! | `releaseRetention.keep`, `.maxAgeMs` | 10, for ever | an older stopped release is forgotten |
 //! | [`RELEASE_ID_BYTES_MAX`](crate::RELEASE_ID_BYTES_MAX) | 200 bytes | the id is refused |
@@ -40,36 +42,83 @@
 //!
 //! # Traffic
 //!
-//! Fields are those of [`ProxyLimits`](crate::ProxyLimits). An engine uses the defaults; only `proxy.host`, `proxy.port`
-//! and `proxy.drainTimeoutMs` are in the config.
+//! The keys of `proxy.limits`; in Rust they are fields of [`ProxyLimits`](crate::ProxyLimits), `headTimeoutMs` is
+//! `head_timeout`. A key that is missing or `null` has its default. A changed limit holds from the next deploy or rollback
+//! on, without a restart: for new connections and for new requests; what is under way keeps what it began with. In Rust,
+//! [`DrainingProxy::set_limits`](crate::DrainingProxy::set_limits) does it at once.
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `connectionsMax`, clients that are connected | 16 384, or fewer: see below | more wait in the socket's queue |
+//! | `connectionsPerPeerMax`, of one address (IPv6: of its /64) that is no trusted front | no limit | more are closed at once |
+//! | `headTimeoutMs`, from the first byte of a request's head to its last | 60 s | 408, and the connection is closed |
+//! | `idleTimeoutMs`, between two requests and before the first | 60 s | the connection is closed |
+//! | `headBytesMax`, of a request or an answer; 1 KiB to 1 MiB | 64 KiB | 431; for an answer 502 |
+//! | `headFieldsMax`, of a request or an answer; 256 at most | 100 | 431; for an answer 502 |
+//! | `bodyBytesMax`, of a request | no limit | 413 |
+//! | `clientStallTimeoutMs`, a client that takes nothing of its answer or sends nothing of its body | 60 s | its connection is closed |
+//! | `halfCloseTimeoutMs`, a client that has closed its side and takes nothing | 5 s | it is taken to be gone; 0: at once |
+//! | `upstreamConnectTimeoutMs` | 5 s | 502 |
+//! | `upstreamConnectsMax`, connections to one process that are being made at once | 64 | more requests wait for their turn |
+//! | `upstreamFirstByteTimeoutMs`, from the end of the request to the first byte of its answer | no limit | 504 |
+//! | `upstreamSilenceTimeoutMs`, in the middle of an answer | no limit | the answer breaks off |
+//! | `requestTimeoutMs`, from its head to the end of its answer; tunnels are excepted | no limit | 504, or the answer breaks off |
+//! | `upstreamIdleTimeoutMs`, or less if the process says so | 4 s | the connection to the process is closed; 0: none is kept |
+//! | `upstreamIdleMax`, per thread | 256 | more are closed |
+//! | `tunnelIdleTimeoutMs`, silent in both directions | no limit | it is closed |
+//! | `tunnelHalfCloseTimeoutMs`, one side has ended and nothing passes | 5 s | it is closed |
+//! | `windDownWindowMs`, before the end of a drain's budget; a quarter of it at most | 10 s | WebSockets get a Close frame, streams of events end, one after the other; 0: what is left is cut |
+//! | `tunnelCloseTimeoutMs`, each step of that for a WebSocket | 2 s | the next step is taken without it |
+//! | `parkTimeoutMs`, a request that waits for a process to come back or for traffic to be resumed | 10 s | 503, or 502 when nobody listens; 0: none waits |
+//! | `parkedMax`, requests that wait so | 1024 | one more is answered at once |
+//! | `parkedBytesMax`, what they take together | 16 MiB | one more is answered at once |
+//! | `keptBodyBytesMax`, of a request's body, until its answer begins | 16 KiB | a request with a longer one is never sent twice |
+//!
+//! And those that are no keys of `proxy.limits`:
 //!
 //! | limit | default | then |
 //! | --- | --- | --- |
 //! | `proxy.drainTimeoutMs` | 60 s | what is open to the old release is cut and counted |
-//! | `workers` | 1 thread | |
-//! | `connections_max` | 16 384, or fewer: see below | more wait in the socket's queue |
-//! | `connections_per_peer_max` | none | one more of an address (IPv6: of its /64) is closed at once; trusted fronts are excepted |
+//! | `proxy.workers`, threads that serve; needs a new daemon | 1, at most 1024 | |
 //! | the socket's queue | 4096, or the system's own limit if lower | the system refuses or delays connections |
 //! | accepted in a row | 16 | those who are there have their turn |
 //! | no descriptor to accept with | 1 s, looked again after 5 to 500 ms | who waits is closed, with the descriptor kept for this |
-//! | `head_bytes_max` | 64 KiB | 431 |
-//! | `head_timeout` | 60 s, idle time included | the connection is closed |
-//! | `half_close_timeout` | 5 s | a client that has closed its side and takes nothing is taken to be gone |
-//! | `upstream_connect_timeout` | 5 s | 502 |
-//! | `upstream_idle_timeout` | 4 s, or less if the process says so | the connection to the process is closed |
-//! | `upstream_idle_max` | 256 per worker | more are closed |
-//! | `tunnel_half_close_timeout` | 5 s without a byte | a WebSocket that one side has ended is closed |
+//! | a process's queue at a Unix socket | its own | another attempt after 1 to 20 ms, within `upstreamConnectTimeoutMs` |
+//! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |
+//! | the word of the supervisor that a process has ended | 500 ms after a refused connection | who waits for it gets 502 |
+//! | a try whether a restarted process listens | one at a time, 2 to 50 ms after a refused one | |
+//! | a request whose new connection died | once more, after 5 ms | 502 |
+//! | a pause, [`PAUSE_TIMEOUT_MAX`](crate::PAUSE_TIMEOUT_MAX) | none; 1 h if it has a time | a longer one is refused |
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |
 //! | idle clients of an owner that retires | 5 s for another request | their connections are closed |
+//! | `wind_down_window` | the last 10 s of a drain, at most a quarter of its budget | in its first half who is left is asked to go, one after the other; zero: nobody is asked |
+//! | `tunnel_close_timeout` | 2 s for each step | the next step is taken without the answer: a WebSocket that was asked to go is closed |
+//! | [`HOLDERS_MAX`](crate::HOLDERS_MAX) | 32 | more of those who hold a drain are counted, but not shown; the oldest are |
+//! | [`HOLDER_PATH_BYTES_MAX`](crate::HOLDER_PATH_BYTES_MAX) | 256 bytes | the rest of their path is not shown |
 //! | cutting | 2 s | the report tells what was cut until then |
 //!
 //! Each client needs two descriptors, one for itself and one for the application, and the control socket, the pipes of
 //! processes and files need some: of `RLIMIT_NOFILE` a quarter, 256 at most, is left to others, and half of the rest is
-//! the most that `connections_max` can be. So 1024 descriptors allow 384 clients, and the default needs 33 024. The
+//! the most that `connectionsMax` can be. So 1024 descriptors allow 384 clients, and the default needs 33 024. The
 //! daemon raises its own limit as far as the system lets it, and its processes get the limit that it was started with;
 //! the library leaves the limit to its host. What it came to is in [`DrainingProxy::admissions`](crate::DrainingProxy::admissions)
 //! and in the status (`proxy.connectionsMax`, with `connectionCount` and `connectionsRefused`).
+//!
+//! # What is told of the traffic
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | releases without traffic whose counts are remembered | 32 | those of older ones are forgotten |
+//! | a request that takes 18 minutes (2³⁰ µs) or longer | | it counts as just that long |
+//! | lines of the access log that wait to be written | 8192 | more are dropped and counted |
+//! | a method, path, host and so on in a line | 2048 bytes | the rest is left out |
+//! | looking whether the file was moved away, or can be opened | every second | lines wait so long |
+//! | writing the last lines when the proxy ends | 1 s | they are lost |
+//! | `ADMIN_CONNECTIONS_MAX`, who asks `proxy.admin` at once | 16 | the next waits |
+//! | `ADMIN_TIMEOUT`, all of a question and its answer there | 10 s | the connection is closed |
+//! | a head there | 8 KiB | it is refused |
+//! | a new daemon that waits for the old one's `proxy.admin` | 10 s | it goes on without, and warns |
 //!
 //! # HTTPS and HTTP/2
 //!
@@ -78,7 +127,7 @@
 //! | limit | default | then |
 //! | --- | --- | --- |
 //! | `handshakeTimeoutMs` | 10 s | the connection is closed |
-//! | a PROXY header (`proxy.proxyProtocol`) | 2064 bytes, `head_timeout` | the connection is closed |
+//! | a PROXY header (`proxy.proxyProtocol`) | 2064 bytes, `headTimeoutMs` | the connection is closed |
 //! | a client that gets in while nobody new is let in | 1 s | its connection is closed |
 //! | looking at the files of certificates | every 5 s | a change is served that much later |
 //! | a file of a certificate or a key | 1 MiB | it is refused |
@@ -88,7 +137,7 @@
 //! | `http2.streamWindowBytes`, `.connectionWindowBytes` | 256 KiB, 1 MiB of bodies not yet passed on | the client waits |
 //! | an answer that is not yet sent | 64 KiB per request | the application waits |
 //! | `http2.pingIntervalMs`, `.pingTimeoutMs` | 20 s, 20 s | the connection is closed |
-//! | `idle_timeout` without a request | 60 s, up to twice that | GOAWAY |
+//! | `idleTimeoutMs` without a request | 60 s, up to twice that | GOAWAY |
 //! | fields of an answer over HTTP/2 | 272 | the request is reset |
 //!
 //! # The engine
@@ -165,7 +214,8 @@
 //!
 //! ```
 //! use rollcore::{
-//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HealthSchedule, HealthSpec, KillAfter, PROBE_TIMEOUT, ProxyOptions,
+//!     ControlLimits, EVENTS_MAX_DEFAULT, EVENTS_WAIT_MAX, HOLDERS_MAX, HOLDER_PATH_BYTES_MAX, HealthSchedule, HealthSpec, KillAfter,
+//!     PROBE_TIMEOUT, ProxyLimits, ProxyOptions,
 //!     RELEASE_ID_BYTES_MAX, REPLY_BYTES_MAX, RestartPolicy, Retention, SOCKET_PATH_BYTES_MAX, StopSpec, blocking,
 //! };
 //! use std::time::Duration;
@@ -179,10 +229,26 @@
 //! assert_eq!(Retention::default(), Retention { keep: 10, max_age: None });
 //!
 //! let proxy = ProxyOptions::new("127.0.0.1", 0);
-//! assert_eq!((proxy.workers, proxy.limits.connections_max, proxy.limits.head_bytes_max), (1, 16_384, 64 * 1024));
-//! assert_eq!((proxy.limits.head_timeout, proxy.limits.half_close_timeout), (seconds(60), seconds(5)));
-//! assert_eq!((proxy.limits.upstream_connect_timeout, proxy.limits.upstream_idle_timeout), (seconds(5), seconds(4)));
-//! assert_eq!((proxy.limits.upstream_idle_max, proxy.limits.tunnel_half_close_timeout), (256, seconds(5)));
+//! assert_eq!((proxy.workers, proxy.upgrades), (1, vec!["websocket".to_owned()]));
+//! // Every field: a limit that is added does not compile here until it stands in the table, too.
+//! let ProxyLimits {
+//!     connections_max, connections_per_peer_max, head_timeout, idle_timeout, head_bytes_max, head_fields_max, body_bytes_max,
+//!     client_stall_timeout, half_close_timeout, upstream_connect_timeout, upstream_connects_max, upstream_first_byte_timeout,
+//!     upstream_silence_timeout, request_timeout, upstream_idle_timeout, upstream_idle_max, tunnel_idle_timeout,
+//!     tunnel_half_close_timeout, wind_down_window, tunnel_close_timeout, park_timeout, parked_max, parked_bytes_max, kept_body_bytes_max,
+//! } = proxy.limits;
+//! assert_eq!((connections_max, connections_per_peer_max), (16_384, None));
+//! assert_eq!((head_timeout, idle_timeout, head_bytes_max, head_fields_max), (seconds(60), seconds(60), 64 * 1024, 100));
+//! assert_eq!((body_bytes_max, client_stall_timeout, half_close_timeout), (None, seconds(60), seconds(5)));
+//! assert_eq!((upstream_connect_timeout, upstream_connects_max), (seconds(5), 64));
+//! assert_eq!((upstream_first_byte_timeout, upstream_silence_timeout, request_timeout), (None, None, None));
+//! assert_eq!((upstream_idle_timeout, upstream_idle_max), (seconds(4), 256));
+//! assert_eq!((tunnel_idle_timeout, tunnel_half_close_timeout), (None, seconds(5)));
+//! assert_eq!((wind_down_window, tunnel_close_timeout), (seconds(10), seconds(2)));
+//! assert_eq!((park_timeout, parked_max, parked_bytes_max), (seconds(10), 1024, 16 << 20));
+//! assert_eq!(kept_body_bytes_max, 16 * 1024);
+//!
+//! assert_eq!((HOLDERS_MAX, HOLDER_PATH_BYTES_MAX), (32, 256));
 //!
 //! let control = ControlLimits::default();
 //! assert_eq!((control.line_bytes_max, control.line_timeout), (1024 * 1024, seconds(10)));

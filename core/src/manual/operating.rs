@@ -32,6 +32,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A migration that the application should not see
+//!
+//! `rollcore pause` lets every new request wait; `rollcore resume` sends them on, in the order in which they came. Nobody
+//! notices but by the clock, as long as it takes less than `proxy.limits.parkTimeoutMs` (10 s): whoever has waited for so
+//! long, or finds no room (`parkedMax`, `parkedBytesMax`), gets 503.
+//!
+//! ```text
+//! rollcore pause --timeout-ms 8000     # resumes by itself then, whatever happens to this shell
+//! ./migrate
+//! rollcore resume
+//! ```
+//!
+//! What is under way goes on: `pause` answers with `inFlight`, how many requests that are, and `status` shows how many there
+//! are later (`connections.http` of the active release), how many wait (`proxy.parked`) and whether traffic is paused
+//! (`proxy.traffic`). Deploys go on during a pause, and the release that is active when it ends gets the requests. A daemon
+//! that is replaced, or drains before it ends, resumes first.
+//!
 //! # What ran before
 //!
 //! `legacyTakeover` names screen sessions and processes of an older way of deploying. [`stop_legacy`](crate::stop_legacy)
@@ -51,6 +68,52 @@
 //! running. A copy is made once for each digest, checked each time, and removed when nobody has run or prepared it for a
 //! day. The base is `/tmp/rollbridge-<uid>-<hash>-runtime`, or what `--daemon-runtime-path` says; it and all directories
 //! above it have to be of a kind that nobody else can put a program into.
+//!
+//! # Numbers
+//!
+//! `proxy.admin: {port: 9182}` makes the daemon tell its numbers on an address of their own, `127.0.0.1` unless `host` says
+//! otherwise: `GET /metrics` is OpenMetrics text, which Prometheus reads, and `GET /healthz` answers 200 as long as the
+//! daemon does not end. There is no password, and `rollcore doctor` warns when others than this machine could ask. A daemon
+//! that takes over takes this address over, too. A program that links the library has the same in `AdminServer`, behind
+//! the feature `metrics`, and what is in it in [`Engine::status`](crate::Engine::status).
+//!
+//! | name, after `rollcore_` | labels | what |
+//! | --- | --- | --- |
+//! | `requests_total` | `release`, `class` | requests that have ended; `class` is `2xx` and so on, or `none` when nothing was answered |
+//! | `request_duration_seconds` | `release` | a histogram of doublings from 8 µs: from the head of a request to the last byte of its answer, waiting included, without tunnels |
+//! | `upstream_connect_failures_total`, `upstream_resets_total` | `release` | connections to the application that could not be made, or broke |
+//! | `retries_total`, `parked_total`, `parked_seconds_total` | `release` | requests that were sent again, that had to wait, and for how long |
+//! | `clients_gone_total`, `requests_cut_total` | `release` | requests whose client did not wait, and that were cut |
+//! | `tunnels_total`, `tunnels_cut_total` | `release` | tunnels that were opened, and cut |
+//! | `received_bytes_total`, `sent_bytes_total` | `release` | bodies and tunnels, without heads and framing |
+//! | `requests_in_flight`, `tunnels_open` | `release` | what is under way |
+//! | `active_release_info` | `release` | 1 for the one that has the traffic |
+//! | `connections`, `connections_max`, `connections_refused_total` | | clients |
+//! | `requests_parked`, `traffic_paused` | | who waits now, and whether everybody does |
+//! | `access_log_lines_total`, `access_log_lines_dropped_total`, `access_log_stuck` | | the access log, if there is one |
+//! | `processes` | `state` | how many are `running`, and so on |
+//! | `process_restarts` | `release`, `process` | restarts by themselves, of the processes that are there |
+//!
+//! What no release was chosen for has an empty `release`: requests that made no sense, or came when none was active. Of
+//! releases without traffic the last 32 are told; a release that is deployed again goes on with its counts.
+//!
+//! # A line for each request
+//!
+//! `proxy.accessLog: {path: "/var/log/shop/access.log"}` writes JSON, a line for each request when it has ended:
+//!
+//! ```json
+//! {"at":"2026-11-21T07:40:01.123Z","release":"v1","peer":"127.0.0.1","method":"GET","host":"shop.test","path":"/cart",
+//!  "protocol":"HTTP/1.1","status":200,"bytesIn":0,"bytesOut":5,"durationMs":1.234,"firstByteMs":1.0}
+//! ```
+//!
+//! `parkedMs`, `connectFailures`, `resets`, `retries`, `tunnel`, `requestId` and `ending` (`broken-off`, `client-gone`,
+//! `cut`) are there when there is something to say. The query of the path and the user agent are left out unless `query`
+//! and `userAgent` ask for them, because secrets are in queries; of all other fields only `Host` and `X-Request-Id` are
+//! written. Control characters are escaped. `-` is the standard output. A new file is readable for its owner and his group.
+//!
+//! No request ever waits for the log: what has no room is dropped, counted in the status (`proxy.accessLog`), and told by a
+//! line `{"at":…,"dropped":12}`. A file that was moved away (logrotate) is made anew within a second without a signal, and
+//! no line is lost. The log follows the config with each deploy.
 //!
 //! # Under a service manager
 //!

@@ -18,8 +18,13 @@
 //! when it has run for 1 s, any other as soon as it has a pid. `minUptimeMs` sets that for a process without a health
 //! check.
 //!
-//! **While the active proxied process is down, its requests get 502.** It is restarted with the port it had, and requests
-//! are passed on as soon as it listens; it is not asked for its health again.
+//! **While the active proxied process is started again, requests wait for it**: `proxy.limits.parkTimeoutMs` (10 s) at most,
+//! `parkedMax` (1024) of them, and `parkedBytesMax` (16 MiB) together. It is restarted with the port it had, and is not
+//! asked for its health again: once it runs, one request after the other is sent until the first has a connection, and then
+//! all others, in the order in which they came. What died with the process is sent once more if it may happen twice; a POST
+//! never is, and gets 502. When the process stays down everybody is answered with 502 at once, and so is a request whose
+//! time is up. With a `restartDelayMs` and a start that together take longer than clients wait, raise nothing: lower the
+//! delay.
 //!
 //! # The delay
 //!

@@ -39,7 +39,7 @@ impl LoneProxy {
     /// Dropping the future ends the connection.
     pub async fn serve(&self, client: DuplexStream) {
         let peer = Peer { address: SocketAddr::from(([10, 0, 0, 7], 4711)), is_tls: false };
-        serve_connection(client, peer, Arc::clone(&self.worker), false).await;
+        serve_connection(client, peer, Arc::clone(&self.worker), false, ()).await;
     }
 
     /// As [`DrainingProxy::switch_to`](super::DrainingProxy::switch_to).

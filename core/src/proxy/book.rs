@@ -158,11 +158,15 @@ impl Book {
 
     pub(super) fn read(&self) -> TrafficCounts {
         let mut sum = TrafficCounts::none(clock::now());
-        self.pages.iter().for_each(|page| page.add_to(&mut sum));
-        sum.tunnels_opened = self.tunnels_opened.load(Ordering::Relaxed);
-        sum.requests_cut = self.requests_cut.load(Ordering::Relaxed);
-        sum.tunnels_cut = self.tunnels_cut.load(Ordering::Relaxed);
+        self.add_to(&mut sum);
         sum
+    }
+
+    fn add_to(&self, sum: &mut TrafficCounts) {
+        self.pages.iter().for_each(|page| page.add_to(sum));
+        sum.tunnels_opened += self.tunnels_opened.load(Ordering::Relaxed);
+        sum.requests_cut += self.requests_cut.load(Ordering::Relaxed);
+        sum.tunnels_cut += self.tunnels_cut.load(Ordering::Relaxed);
     }
 }
 
@@ -187,6 +191,20 @@ impl Books {
 
     pub(super) fn find(&self, generation: Generation) -> Option<Arc<Book>> {
         self.0.iter().find(|(of, _)| *of == generation).map(|(_, book)| Arc::clone(book))
+    }
+
+    /// What is in all books, by what their releases are called: one that was deployed twice has two.
+    #[cfg(feature = "metrics")]
+    pub(super) fn by_name(&self) -> Vec<(Arc<str>, TrafficCounts)> {
+        let mut sums = std::collections::BTreeMap::new();
+        let now = clock::now();
+        for (_, book) in &self.0 {
+            if let Some(name) = book.release() {
+                let sum = sums.entry(Arc::clone(name)).or_insert_with(|| TrafficCounts::none(now));
+                book.add_to(sum);
+            }
+        }
+        sums.into_iter().collect()
     }
 
     /// Whoever still counts holds the book.

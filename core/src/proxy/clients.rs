@@ -43,8 +43,9 @@ impl Client {
         &self.held
     }
 
-    /// The request has changed: who it was is not asked any more.
-    pub(super) fn forget_who(&self) {
+    /// Its request has ended: whoever it was is nobody's business any more.
+    pub(super) fn let_go(&self) {
+        self.held.let_go();
         if self.asked_who.load(Ordering::Acquire) {
             lock(&self.orders).who = None;
             self.asked_who.store(false, Ordering::Release);

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::accept::{Accepted, Place};
 use super::machine::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
 use super::relay::serve_connection;
 use super::shared::{Phase, Worker};
@@ -27,26 +29,40 @@ pub(crate) struct Peer {
     pub(crate) is_tls: bool,
 }
 
-/// Serves who was accepted, until the connection ends. With `closing` one request only.
-pub(super) async fn enter(stream: TcpStream, address: SocketAddr, worker: Arc<Worker>, closing: bool) {
+/// Serves who was accepted, until the connection ends, as one of `connections`. With `closing` one request only.
+pub(super) fn enter(accepted: Accepted, worker: &Arc<Worker>, closing: bool, connections: &mut JoinSet<()>) {
+    let Accepted { stream, peer: address, place } = accepted;
     let peer = Peer { address, is_tls: false };
+    let worker = Arc::clone(worker);
     if worker.shared.tls.get().is_none() && !worker.shared.options.proxy_protocol {
-        return serve_connection(stream, peer, worker, closing).await;
+        connections.spawn(serve_connection(stream, peer, worker, closing, place));
+    } else {
+        connections.spawn(enter_with_ceremony(stream, peer, worker, closing, place));
     }
-    // In a box of its own: an idle connection without all this is to stay small.
-    Box::pin(enter_with_ceremony(stream, peer, worker, closing)).await;
 }
 
-async fn enter_with_ceremony(mut stream: TcpStream, peer: Peer, worker: Arc<Worker>, closing: bool) {
+async fn enter_with_ceremony(
+    mut stream: TcpStream,
+    peer: Peer,
+    worker: Arc<Worker>,
+    closing: bool,
+    mut place: Place,
+) {
     let peer = match introduced(&mut stream, peer, &worker).await {
         Ok(peer) => peer,
         Err(why) => return tracing::debug!(why, peer = %peer.address, "connection closed: no PROXY header"),
     };
+    if worker.shared.options.proxy_protocol {
+        // The front has no limit of its own: those are of whom it brings.
+        let Some(taken) = worker.shared.place_of(place, peer.address.ip()) else { return };
+        place = taken;
+    }
     let closing = closing || worker.shared.is_closing();
     match worker.shared.clone().tls.get() {
         Some(front) => serve_tls(front, stream, peer, worker, closing).await,
-        None => serve_connection(stream, peer, worker, closing).await,
+        None => serve_connection(stream, peer, worker, closing, ()).await,
     }
+    drop(place);
 }
 
 /// Who the client is, in the words of its front. Only a front that is trusted may say so; anybody else could be anybody.
@@ -106,10 +122,12 @@ pub(super) async fn before_the_end<T>(worker: &Worker, entry: impl Future<Output
 
 /// Looks after the certificates as long as somebody new is let in. One worker of a proxy does so.
 pub(super) async fn watch_certificates(worker: Arc<Worker>) {
-    let is_first = worker.shared.tls.get().is_some_and(TlsFront::begin_watch);
+    if !worker.shared.tls.get().is_some_and(TlsFront::begin_watch) {
+        return;
+    }
     let mut phase = worker.shared.phase.subscribe();
     let mut leaving = pin!(phase.wait_for(|phase| *phase != Phase::Serving));
-    while is_first {
+    loop {
         tokio::select! {
             biased;
             _ = leaving.as_mut() => return,

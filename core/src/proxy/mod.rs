@@ -234,7 +234,7 @@ impl DrainingProxy {
         self.shared.tls.get().ok_or(TlsError::NoCertificates)?.follow(tls)
     }
 
-    /// From now on new connections and new requests are held to `limits`.
+    /// From now on new connections and new requests are held to `limits`; what is under way keeps what it began with.
     pub fn set_limits(&self, limits: ProxyLimits) {
         self.shared.set_limits(limits);
     }
@@ -270,6 +270,12 @@ impl DrainingProxy {
     #[must_use]
     pub fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
         self.shared.traffic(generation)
+    }
+
+    /// As [`traffic`](Self::traffic), of all releases that are remembered and [have a name](Self::name_release), by it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn traffic_by_name(&self) -> Vec<(Arc<str>, TrafficCounts)> {
+        self.shared.traffic_by_name()
     }
 
     /// What came of the requests that no release was chosen for: those that could not be understood, and those that came

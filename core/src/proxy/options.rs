@@ -131,7 +131,9 @@ impl fmt::Debug for ErrorObserver {
 
 /// Who is told what became of certificates; nobody by default. Made by [`ProxyOptions::on_certificates`].
 #[derive(Clone, Default)]
-pub struct TlsObserver(Option<Arc<dyn Fn(&TlsNews) + Send + Sync>>);
+pub struct TlsObserver(Option<Arc<ToldOfCertificates>>);
+
+type ToldOfCertificates = dyn Fn(&TlsNews) + Send + Sync;
 
 impl TlsObserver {
     #[cfg(feature = "tls")]

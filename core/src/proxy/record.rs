@@ -131,7 +131,8 @@ impl Worker {
     }
 
     /// Counts a request that has ended: a few additions to memory that no other thread writes. To be called once for
-    /// each head that came, and before the request's ticket goes: who sees that nothing is open any more sees all counts.
+    /// each head that came, and before the request's ticket goes. Whoever has the last byte of an answer may look before
+    /// that: counts follow a moment later.
     pub(super) fn finished(&self, record: &Record<'_>) {
         let book = record.ledger.map_or(&self.shared.unrouted, |ledger| &ledger.book);
         book.page(self.number).count(record);

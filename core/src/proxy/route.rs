@@ -270,22 +270,13 @@ pub(crate) struct Ticket {
     client: Arc<Client>,
     is_tunnel: bool,
     is_finished: bool,
-    /// Whether the client holds another one already.
-    is_replaced: bool,
 }
 
 impl Ticket {
     /// `None` when there is no active release.
     pub(super) fn take(active: &ArcSwapOption<Route>, client: &Arc<Client>) -> Option<Self> {
         let route = hold::take(|| active.load_full(), client.held())?;
-        client.forget_who();
-        Some(Self {
-            client: Arc::clone(client),
-            is_tunnel: false,
-            is_finished: false,
-            is_replaced: false,
-            route,
-        })
+        Some(Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route })
     }
 
     pub(super) fn route(&self) -> &Route {
@@ -306,11 +297,6 @@ impl Ticket {
         self.is_finished = is_finished;
     }
 
-    /// The client holds another one already: a drop would say that it holds nothing, and no cut would find it.
-    pub(super) fn is_replaced(&mut self) {
-        self.is_replaced = true;
-    }
-
     /// From here on counted as a WebSocket.
     pub(super) fn become_tunnel(&mut self) {
         self.is_tunnel = true;
@@ -322,10 +308,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.is_replaced {
-            self.client.held().let_go();
-            self.client.forget_who();
-        }
+        self.client.let_go();
         self.set_finished(true);
         let ledger = &self.route.ledger;
         if self.is_tunnel {

@@ -193,6 +193,11 @@ impl Shared {
         book.map(|book| book.read())
     }
 
+    #[cfg(feature = "metrics")]
+    pub(super) fn traffic_by_name(&self) -> Vec<(Arc<str>, TrafficCounts)> {
+        lock(&self.books).by_name()
+    }
+
     pub(super) fn name_release(&self, generation: Generation, name: &str) {
         lock(&self.books).open(generation, self.options.workers).name(name);
     }

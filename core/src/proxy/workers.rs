@@ -168,17 +168,9 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
             }
             _ = sweep.tick() => worker.pool.sweep(),
             Some(_) = connections.join_next() => {}
-            accepted = acceptor.next() => accepted.for_each(|accepted| serve(accepted, worker, connections)),
+            accepted = acceptor.next() => accepted.for_each(|accepted| enter(accepted, worker, false, connections)),
         }
     }
-}
-
-fn serve(Accepted { stream, peer, place }: Accepted, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
-    let worker = Arc::clone(worker);
-    connections.spawn(async move {
-        enter(stream, peer, worker, false).await;
-        drop(place);
-    });
 }
 
 /// Whoever had connected before the end is still served, once, even beyond the limits; then the socket is closed.
@@ -190,11 +182,7 @@ fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut J
         let Ok((stream, peer)) = listener.accept() else { return };
         let place = worker.shared.places.promised();
         if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            let worker = Arc::clone(worker);
-            connections.spawn(async move {
-                enter(stream, peer, worker, true).await;
-                drop(place);
-            });
+            enter(Accepted { stream, peer, place }, worker, true, connections);
         }
     }
 }

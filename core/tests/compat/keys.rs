@@ -97,9 +97,10 @@ const ERROR: Kind = Kind { name: "error", required: &["error", "status"], option
 const EVENT: Kind = Kind { name: "event", required: &["at", "data", "message"], optional: &[], ours: &[] };
 
 /// Messages of events that the contract does not have.
-pub(crate) const OUR_EVENTS: [&str; 18] = [
+pub(crate) const OUR_EVENTS: [&str; 19] = [
     "certificates loaded",
     "certificates not loaded",
+    "metrics listening",
     "rollout step",
     "rollout step failed",
     "rollout step undone",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rollcore::{
-    CommandSpec, ControlSpec, DeployStrategy, KillAfter, LegacyMatcher, LegacyTakeover, MemorySpec,
+    CommandSpec, ControlSpec, DeployStrategy, KillAfter, LegacyMatcher, LegacyTakeover, ListenAt, MemorySpec,
     OwnerName, PortRange, ProcessPolicy, RestartDecision, RestartHistory, Signal, StateSpec, StopWith,
     TrustedFronts,
 };
@@ -292,4 +292,44 @@ fn a_timeout_may_be_longer_than_a_month() {
         application.proxied().health.as_ref().map(|health| health.timeout),
         Some(Duration::from_millis(1 << 31))
     );
+}
+
+/// Beyond C-21: a process may listen at a Unix socket instead.
+#[test]
+fn a_process_may_listen_at_a_socket() {
+    let mut config = with_web(&json!({ "socket": true, "port": null }));
+    config["processes"].as_array_mut().expect("a list").push(json!(
+        { "id": "jobs", "command": "jobs", "policy": "service", "deployStrategy": "handoff", "socket": true }
+    ));
+    let application = valid(&config);
+    assert_eq!(read(&config).expect("valid").warnings(), []);
+    assert_eq!(application.proxied().listen_at(), Some(ListenAt::Socket));
+    assert!(application.processes[1].is_handoff_service());
+    let plain = valid(&with_web(&json!({ "socket": false })));
+    assert_eq!(plain.proxied().listen_at(), Some(ListenAt::Port(PortRange::only(18_000))));
+    assert_eq!(valid(&with_worker(&json!({ "socket": null }))).processes[1].listen_at(), None);
+    for (config, message, fix) in [
+        (
+            with_web(&json!({ "socket": true })),
+            "Process \"web\" sets both port and socket, but it listens at one of them",
+            "Drop port from \"web\" to listen at {{socket}}, or socket to listen at {{port}}.",
+        ),
+        (
+            with_web(&json!({ "socket": "/run/web.sock" })),
+            "processes[0].socket must be a boolean",
+            "Set processes[0].socket to true or false.",
+        ),
+        (
+            with_web(&json!({ "port": null, "socket": false })),
+            "Proxied process web must define a port range",
+            "Add a port range to the proxied process \"web\"",
+        ),
+        (
+            with_worker(&json!({ "socket": true, "replicas": 2 })),
+            "Process \"worker\" can only set replicas > 1 on a companion process without a port",
+            "Run replicas (2) only on a companion process without a port",
+        ),
+    ] {
+        assert_issue(&config, message, fix);
+    }
 }

@@ -33,7 +33,8 @@ fn any_key() -> impl Strategy<Value = String> {
                  outputLines replicas restartDelayMs restart memory minUptimeMs from to timeoutMs intervalMs startDelayMs \
                  quietCommand drainCommand stopCommand maxRestarts windowMs backoffFactor maxDelayMs limitBytes \
                  warnBytes checkIntervalMs screens includes name restoreOnStart trustedFronts \
-                 tls certificates certPath keyPath handshakeTimeoutMs http2 streamsMax resetsMax proxyProtocol";
+                 tls certificates certPath keyPath handshakeTimeoutMs http2 streamsMax resetsMax proxyProtocol \
+                 socket limits workers upgrades connectionsMax headTimeoutMs headBytesMax requestTimeoutMs parkedMax";
     prop_oneof![
         9 => prop::sample::select(known.split_whitespace().map(str::to_owned).collect::<Vec<_>>()),
         1 => any::<String>(),
@@ -50,7 +51,7 @@ fn assert_sound(answer: &Result<Config, ConfigError>) {
     match answer {
         Ok(config) => {
             let proxied = config.application().proxied();
-            assert!(proxied.port.is_some());
+            assert!(proxied.listen_at().is_some());
         }
         Err(error) => {
             assert!(!error.issues().is_empty());

@@ -49,6 +49,7 @@ fn changes_that_need_a_new_daemon_are_named_in_order() {
     assert_eq!(changed(&|new| new.control.mode = Some(0o600)), ["control"]);
     assert_eq!(changed(&|new| drop(new.processes.pop())), ["processes"]);
     assert_eq!(changed(&|new| new.processes[1].port = None), ["processes"]);
+    assert_eq!(changed(&|new| new.processes[1].socket = true), ["processes"]);
     assert_eq!(changed(&|new| new.processes[1].replicas = 2), ["processes"]);
     assert_eq!(changed(&|new| new.processes[1].policy = ProcessPolicy::Service), ["processes"]);
     assert_eq!(changed(&|new| new.processes[1].strategy = DeployStrategy::Handoff), ["processes"]);

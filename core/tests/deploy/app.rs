@@ -2,7 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "this is an application that exits")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 
 /// The arguments that make this program the application.
 pub fn command() -> Vec<String> {
@@ -29,16 +30,30 @@ fn serves_when_asked() {
 }
 
 fn serve(mode: &str) {
+    if let Ok(path) = std::env::var("ROLLCORE_SOCKET") {
+        let listener = UnixListener::bind(path).expect("the path was leased");
+        for connection in listener.incoming().map_while(Result::ok) {
+            let (mode, reader) = (mode.to_owned(), connection.try_clone().expect("a socket can be cloned"));
+            std::thread::spawn(move || answer(connection, reader, &mode));
+        }
+        return;
+    }
     let port = std::env::var("ROLLCORE_PORT").expect("a port was injected");
     let listener = TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port was leased");
     for connection in listener.incoming().map_while(Result::ok) {
-        let mode = mode.to_owned();
-        std::thread::spawn(move || answer(connection, &mode));
+        let (mode, reader) = (mode.to_owned(), connection.try_clone().expect("a socket can be cloned"));
+        std::thread::spawn(move || answer(connection, reader, &mode));
     }
 }
 
-fn answer(mut connection: TcpStream, mode: &str) {
-    let mut reader = BufReader::new(connection.try_clone().expect("a socket can be cloned"));
+/// In one write, so that it is there whole or not at all, whatever happens to us next.
+fn write_down(path: &str) {
+    let mut orders = std::fs::File::options().create(true).append(true).open("orders").expect("a directory");
+    orders.write_all(format!("{path}\n").as_bytes()).expect("there is room");
+}
+
+fn answer(mut connection: impl Write, reader: impl Read, mode: &str) {
+    let mut reader = BufReader::new(reader);
     loop {
         let mut head = String::new();
         while reader.read_line(&mut head).is_ok_and(|read| read > 0) && !head.ends_with("\r\n\r\n") {}
@@ -51,6 +66,9 @@ fn answer(mut connection: TcpStream, mode: &str) {
         }
         if path == "/hold" && reader.read_exact(&mut [0; 2]).is_err() {
             return;
+        }
+        if path.starts_with("/order/") {
+            write_down(path);
         }
         let body = match path {
             "/head" => head,

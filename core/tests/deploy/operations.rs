@@ -121,14 +121,14 @@ async fn a_process_is_stopped_when_its_leader_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crashed_process_is_started_again() {
+async fn a_crashed_process_is_started_again_and_what_crashed_it_twice_is_sent_no_more() {
     let shop = Shop::open_with(|config| config["processes"][0]["restartDelayMs"] = 50.into()).await;
     shop.deploy("v1").await.expect("v1 is deployed");
     let (status, _) = shop.get("/die").await;
     assert_eq!(status, 502, "C-91");
     shop.until("restarted", |status| {
         let web = status.releases[0].processes.last().expect("web is there");
-        web.restarts == 1 && web.state == "running"
+        web.restarts == 2 && web.state == "running"
     })
     .await;
     shop.close().await;

@@ -95,11 +95,20 @@ impl Shop {
 
     /// What the proxy answers: the status, and the body, which is the id of the release.
     pub async fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path).await
+    }
+
+    /// The same for any method; only what may happen twice is sent again when the process dies of it.
+    pub async fn ask(&self, method: &str, path: &str) -> (u16, String) {
         let stream = TcpStream::connect(self.engine.proxy_addr()).await.expect("the proxy listens");
         let (mut client, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
         tokio::spawn(connection);
-        let request = hyper::Request::get(path).header("host", "shop").body(Empty::<bytes::Bytes>::new());
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "shop")
+            .body(Empty::<bytes::Bytes>::new());
         let response = client.send_request(request.expect("a request")).await.expect("an answer");
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.expect("a body").to_bytes();

@@ -15,7 +15,7 @@ const fn room(floor: u8, name: &'static str, rank: Option<u8>) -> Room {
     Room { name, floor, rank }
 }
 
-const ROOMS: [Room; 23] = [
+const ROOMS: [Room; 24] = [
     room(0, "time", Some(0)),
     room(0, "id", Some(1)),
     room(0, "exit", Some(2)),
@@ -37,6 +37,7 @@ const ROOMS: [Room; 23] = [
     room(3, "engine", None),
     room(3, "simulate", None),
     room(4, "control", None),
+    room(4, "admin", None),
     room(4, "blocking", None),
     room(4, "internals", None),
 ];
@@ -84,6 +85,7 @@ fn may_use(from: &Room, to: &Room, inner: Option<&str>) -> bool {
         (from, to) if from == to => true,
         ("simulate", _) => to.floor <= 1 || (to.floor == 2 && inner == Some("machine")),
         ("control", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock" | "descriptors"),
+        ("admin", _) => to.floor <= 1 || to.name == "engine",
         ("blocking", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock" | "threads"),
         _ if from.floor == to.floor => from.rank.zip(to.rank).is_some_and(|(from, to)| to < from),
         _ => to.floor < from.floor,

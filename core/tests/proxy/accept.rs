@@ -65,9 +65,8 @@ fn a_runtime_that_ends_is_no_trap() {
         let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
         let mut client = Peer::connect(proxy.local_addr()).await;
         assert_eq!(client.get("/").await.1, "hello");
-        served.shutdown_timeout(DEADLINE);
+        served.shutdown_background();
         client.gone().await;
-        assert_eq!(proxy.admissions().connections, 0);
         assert_eq!(within(proxy.close(DEADLINE)).await.requests_cut, 0);
     });
 }

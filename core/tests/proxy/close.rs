@@ -68,7 +68,8 @@ async fn closing_cuts_what_outlives_the_budget() {
     let proxy = proxy_to(app.address);
     let mut client = Peer::connect(proxy.local_addr()).await;
     client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-    next(&mut connections).await.head().await;
+    let mut held = next(&mut connections).await;
+    held.head().await;
     let mut upstream;
     let mut socket = Peer::connect(proxy.local_addr()).await;
     socket.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;

@@ -322,3 +322,31 @@ async fn an_answer_that_breaks_off_has_no_proper_end() {
     drop(peer);
     assert!(within(client.read_to_end(&mut answer)).await.is_err(), "{}", String::from_utf8_lossy(&answer));
 }
+
+/// What is encrypted lies in one more buffer on its way: a client that reads late still gets all of it, without a word more
+/// from the application.
+#[tokio::test]
+async fn a_client_that_reads_late_gets_the_last_byte_too() {
+    const BYTES: usize = 8 * 1024 * 1024;
+    let (app, mut peers) = App::by_hand().await;
+    let mut shop = Shop::new();
+    let proxy = shop.proxy_to(app.address);
+    let mut client = shop.connect(proxy.local_addr(), "shop.test", &[]).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await.expect("it reads");
+    let mut peer = next(&mut peers).await;
+    peer.head().await;
+    let sending = tokio::spawn(async move {
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+        peer.send(format!("{BYTES:x}\r\n")).await;
+        peer.send(vec![b'x'; BYTES]).await;
+        peer.send("\r\n").await;
+        // The answer is not over: nothing else makes the rest of it move.
+        peer
+    });
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"x\r\n") {
+        assert_ne!(within(client.read_buf(&mut answer)).await.expect("it answers"), 0);
+    }
+    assert!(answer.len() > BYTES);
+    drop(within(sending).await.expect("no panic"));
+}

@@ -95,6 +95,24 @@ async fn who_says_nothing_sensible_is_not_served() {
     assert_eq!(front.get("/").await.1, "hello");
 }
 
+/// Behind a front everybody comes from one address; the limit is of those it names.
+#[tokio::test]
+async fn the_limit_per_client_holds_for_whom_the_front_names() {
+    let app = App::saying("hello").await;
+    let limits = ProxyLimits { connections_per_peer_max: Some(1), ..ProxyLimits::default() };
+    let proxy = proxy(ProxyOptions { limits, ..options() }, &app);
+    let mut first = Peer::connect(proxy.local_addr()).await;
+    first.send(V1_CLIENT).await;
+    assert_eq!(first.get("/").await.1, "hello");
+    let mut second = Peer::connect(proxy.local_addr()).await;
+    second.send(V1_CLIENT).await;
+    second.gone().await;
+    let mut other = Peer::connect(proxy.local_addr()).await;
+    other.send(V2_CLIENT).await;
+    assert_eq!(other.get("/").await.1, "hello");
+    assert_eq!(first.get("/").await.1, "hello");
+}
+
 #[tokio::test]
 async fn closing_does_not_wait_for_an_introduction() {
     let app = App::saying("hello").await;

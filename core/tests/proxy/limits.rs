@@ -214,7 +214,7 @@ async fn client_stall_timeout() {
     // It sends nothing more of its body.
     let request = "POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 10\r\n\r\n01234";
     let (mut client, mut upstream) = exchange(&proxy, &mut connections, request).await;
-    client.rest().await;
+    client.gone().await;
     upstream.gone().await;
     // It takes nothing of its answer.
     let (client, mut upstream) = exchange(&proxy, &mut connections, GET).await;
@@ -371,29 +371,70 @@ async fn tunnel_half_close_timeout() {
     counts_become(&proxy, V1, 0, 0).await;
 }
 
-/// A request that met a connection that was being closed is sent again, if its body was kept: small enough, that is.
+/// A request whose kept connection is closed under it is sent again if its body was kept: small enough, that is.
 #[tokio::test]
 async fn kept_body_bytes_max() {
-    for (size, status_expected) in [(16, "200"), (17, "502")] {
+    for (size, expected) in [(16, "200"), (17, "502")] {
         let (app, mut connections) = App::by_hand().await;
         let proxy = limited(app.address, ProxyLimits { kept_body_bytes_max: 16, ..ProxyLimits::default() });
-        let (mut client, mut upstream) = exchange(&proxy, &mut connections, GET).await;
-        upstream.send(ok("")).await;
+        let (mut client, mut kept) = exchange(&proxy, &mut connections, GET).await;
+        kept.send(ok("")).await;
         client.response().await;
+        // It has been good for more than one: now it is trusted with any request.
+        client.send(GET).await;
+        kept.head().await;
+        kept.send(ok("")).await;
+        client.response().await;
+
         let body = "x".repeat(size);
-        client
-            .send(format!("PUT / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: {size}\r\n\r\n{body}"))
-            .await;
-        // On the connection that was kept, and that ends without an answer.
-        upstream.head().await;
-        upstream.exactly(size).await;
-        drop(upstream);
-        if status_expected == "200" {
+        let request = format!("PUT / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: {size}\r\n\r\n{body}");
+        client.send(request).await;
+        kept.head().await;
+        assert_eq!(kept.exactly(size).await, body);
+        drop(kept);
+        if expected == "200" {
             let mut again = next(&mut connections).await;
             again.head().await;
             assert_eq!(again.exactly(size).await, body);
             again.send(ok("")).await;
         }
-        assert_eq!(status(&client.response().await.0), status_expected, "{size} bytes");
+        assert_eq!(status(&client.response().await.0), expected, "{size} bytes");
     }
+}
+
+fn paused(limits: ProxyLimits) -> DrainingProxy {
+    let proxy = limited(SocketAddr::from(([127, 0, 0, 1], 1)), limits);
+    proxy.pause();
+    proxy
+}
+
+#[tokio::test]
+async fn park_timeout() {
+    let proxy = paused(ProxyLimits { park_timeout: SHORT, ..ProxyLimits::default() });
+    let (head, _) = Peer::connect(proxy.local_addr()).await.get("/").await;
+    assert_eq!(status(&head), "503");
+}
+
+#[tokio::test]
+async fn parked_max() {
+    let proxy = paused(ProxyLimits { parked_max: 1, ..ProxyLimits::default() });
+    let (mut one, mut other) =
+        (Peer::connect(proxy.local_addr()).await, Peer::connect(proxy.local_addr()).await);
+    one.send(GET).await;
+    other.send(GET).await;
+    // One of them waits, the other one is answered at once.
+    let refused = within(async {
+        tokio::select! {
+            answer = one.response() => answer,
+            answer = other.response() => answer,
+        }
+    });
+    assert_eq!(status(&refused.await.0), "503");
+}
+
+#[tokio::test]
+async fn parked_bytes_max() {
+    let proxy = paused(ProxyLimits { parked_bytes_max: 10, ..ProxyLimits::default() });
+    let (head, _) = Peer::connect(proxy.local_addr()).await.get("/").await;
+    assert_eq!(status(&head), "503", "its head alone is more");
 }

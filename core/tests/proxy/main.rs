@@ -2,6 +2,7 @@
 
 mod accept;
 mod close;
+mod counting;
 mod headers;
 mod holders;
 mod http;

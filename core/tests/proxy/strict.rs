@@ -384,9 +384,8 @@ async fn a_connection_with_surplus_bytes_carries_no_other_request() {
         format!("HTTP/1.1 204 No Content\r\nContent-Length: {}\r\n\r\n{stolen}", stolen.len()),
         format!("HTTP/1.1 304 Not Modified\r\nContent-Length: {}\r\n\r\n{stolen}", stolen.len()),
         format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n{stolen}"),
-        format!(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-        ),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+            .to_owned(),
         "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned(),
     ] {
         client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;

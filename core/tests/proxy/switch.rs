@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rollcore::{Counts, DrainReport, DrainingProxy, Generation, ProxyOptions, Traffic};
+use rollcore::{Counts, DrainReport, DrainingProxy, Generation, ProxyLimits, ProxyOptions, Traffic};
 
 use crate::support::*;
 
@@ -121,7 +121,10 @@ async fn a_request_stays_where_it_began() {
 async fn what_outlives_the_budget_is_cut_and_counted() {
     let (app, mut connections) = App::by_hand().await;
     let (two, mut twos) = App::by_hand().await;
-    let proxy = proxy_to(app.address);
+    // Nobody is asked to go before.
+    let limits = ProxyLimits { wind_down_window: Duration::ZERO, ..ProxyLimits::default() };
+    let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
+    let _ = proxy.switch_to(Traffic::to(V1, [app.address]));
 
     let mut idle = Peer::connect(proxy.local_addr()).await;
     idle.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;

@@ -94,8 +94,7 @@ async fn play(seed: u64, apps: &Apps) -> Tally {
         "ROLLCORE_SCHEDULES_FROM={seed} ROLLCORE_SCHEDULES=1\n{}",
         problems.join("\n")
     );
-    let tally = *world.tally.borrow();
-    tally
+    *world.tally.borrow()
 }
 
 async fn act(world: &Rc<World>, apps: &Apps) {

@@ -57,7 +57,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
-            is_kind: seed % 4 == 0,
+            is_kind: seed.is_multiple_of(4),
             stage: Cell::new(""),
             actors: Cell::new(0),
             tokens: Cell::new(0),

@@ -1,9 +1,11 @@
 //! Who listens where a process should.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::Duration;
 
-use rollcore::{Command, Listens, RunSpec};
+use rollcore::{Command, Listens, RunSpec, StartReason};
 
 use crate::support::{Watched, grace, printed};
 
@@ -69,6 +71,60 @@ async fn a_stranger_on_the_port_is_named() {
     assert_eq!(holder.get(), std::process::id());
     assert!(command.starts_with("supervisor-"), "the kernel's name of this test: {command}");
     watched.supervisor.stop().await;
+}
+
+/// A program that prints a line when it listens at the socket that is its first argument.
+const AT_A_SOCKET: &str = "import os, socket, sys, time
+server = socket.socket(socket.AF_UNIX)
+server.bind(os.environ['AT'])
+server.listen()
+print('listens', flush=True)
+time.sleep(1000)";
+
+fn at_a_socket(path: &Path) -> RunSpec {
+    let command = Command::Exec { program: "python3".into(), args: vec!["-c".into(), AT_A_SOCKET.into()] };
+    let env = [("AT".to_owned(), path.to_str().expect("it is text").to_owned())].into();
+    let socket = Some(path.to_owned());
+    RunSpec { command, env, socket, ..grace("", Duration::from_secs(5)) }
+}
+
+#[tokio::test]
+async fn who_listens_at_a_unix_socket_is_seen() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (path, other) = (directory.path().join("web.1"), directory.path().join("other"));
+    let (watched, _) = Watched::started(at_a_socket(&path)).await;
+    printed(&watched.supervisor.output(), 1).await;
+    assert_eq!(watched.supervisor.listens_at(&path).await, Listens::Yes);
+    assert_eq!(watched.supervisor.listens_at(&other).await, Listens::Unknown, "nobody listens");
+    let _stranger = UnixListener::bind(&other).expect("the name is free");
+    let listens = watched.supervisor.listens_at(&other).await;
+    let Listens::No { holder, .. } = listens else { panic!("this program listens, not {listens:?}") };
+    assert_eq!(holder.get(), std::process::id());
+    watched.supervisor.stop().await;
+}
+
+/// No program binds a path that is taken, and a process that is killed leaves it taken.
+#[tokio::test]
+async fn a_stale_socket_makes_room_for_the_next_start() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("web.1");
+    let stop = rollcore::StopSpec {
+        with: rollcore::StopWith::Signal(rollcore::Signal::KILL),
+        ..rollcore::StopSpec::default()
+    };
+    let (mut watched, _) = Watched::started(RunSpec { stop, ..at_a_socket(&path) }).await;
+    for starts in 1..=3 {
+        printed(&watched.supervisor.output(), starts).await;
+        watched.supervisor.stop().await;
+        assert!(path.exists(), "what is killed cannot clean up");
+        watched.supervisor.start(StartReason::Manual).await.expect("it can be started");
+    }
+    printed(&watched.supervisor.output(), 4).await;
+    assert_eq!(watched.supervisor.listens_at(&path).await, Listens::Yes);
+    watched.supervisor.stop().await;
+    while let Ok((change, lines)) = watched.changes.try_recv() {
+        assert!(lines.iter().all(|line| line == "listens"), "{change:?}: {lines:?}");
+    }
 }
 
 #[tokio::test]

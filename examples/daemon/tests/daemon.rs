@@ -120,6 +120,48 @@ fn processes_are_restarted_in_place_but_for_the_proxied_one() {
     );
 }
 
+/// Ours.
+#[test]
+fn traffic_is_paused_and_resumed() {
+    let place = Place::with_app();
+    let _daemon = place.daemon();
+    place.json(&["deploy", "--release-path", &place.release("one", "ok"), "--release-id", "v1"]);
+    assert_eq!(place.json(&["status"])["proxy"]["traffic"], "flowing");
+    let paused = place.json(&["pause"]);
+    assert_eq!(
+        (&paused["traffic"], &paused["inFlight"], &paused["parked"]),
+        (&json!("paused"), &json!(0), &json!(0))
+    );
+    assert_eq!(place.json(&["status"])["proxy"]["traffic"], "paused");
+    assert_eq!(place.json(&["resume"])["traffic"], "flowing");
+    assert_eq!(place.json(&["resume"])["traffic"], "flowing", "it may have resumed by itself");
+    assert_eq!(place.json(&["pause", "--timeout-ms", "3600000"])["traffic"], "paused");
+    place.json(&["resume"]);
+    assert_eq!(
+        place.failure(&["pause", "--timeout-ms", "3600001"]),
+        "Error: timeoutMs must be between 1 and 3600000\n"
+    );
+    let events = place.json(&["events", "--json"]);
+    let about: Vec<_> = events["events"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|event| event["message"].as_str().is_some_and(|message| message.starts_with("traffic ")))
+        .map(|event| (event["message"].clone(), event["data"].clone()))
+        .skip(1)
+        .collect();
+    let resumed = (json!("traffic resumed"), json!({ "timedOut": false }));
+    assert_eq!(
+        about,
+        [
+            (json!("traffic paused"), json!({ "timeoutMs": null })),
+            resumed.clone(),
+            (json!("traffic paused"), json!({ "timeoutMs": 3_600_000 })),
+            resumed,
+        ]
+    );
+}
+
 /// C-251 to C-254.
 #[test]
 fn what_happened_can_be_read() {

@@ -1,5 +1,6 @@
 //! What is said about what was found (compat C-232 to C-236). Pure: the looking is done elsewhere.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use crate::event::Orphan;
 use crate::id::ProcessId;
 use crate::proxy::TlsError;
-use crate::spec::Application;
+use crate::spec::{AdminSpec, Application};
 
 use super::presence::ControlPresence;
 
@@ -60,6 +61,30 @@ pub(super) fn proxy_port(application: &Application, presence: &ControlPresence, 
         None => Check::new("proxy port", true, format!("{place} is available")),
         Some(code) => Check::new("proxy port", false, format!("{place} is unavailable ({code})")),
     }
+}
+
+/// `busy` as for the proxy's port; `held` when the running daemon has it. Whoever can connect can read.
+pub(super) fn admin_address(admin: &AdminSpec, held: bool, busy: Option<&str>) -> Check {
+    let name = "metrics address";
+    let place = format!("{}:{}", admin.host, admin.port);
+    let (ok, found) = match busy {
+        _ if held => (true, "is held by the running daemon".to_owned()),
+        None => (true, "is available".to_owned()),
+        Some(code) => (false, format!("is unavailable ({code})")),
+    };
+    let warning = if is_loopback(&admin.host) {
+        ""
+    } else {
+        "; warning: whoever reaches it reads the numbers, without a password"
+    };
+    Check::new(name, ok, format!("{place} {found}{warning}"))
+}
+
+/// A name other than `localhost` may be anything.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// `read` is for which names the certificates are, or why they cannot be served.

@@ -53,6 +53,7 @@ pub async fn doctor(
 ) -> Vec<Check> {
     let mut checks = vec![check::config(application)];
     checks.extend(environment(application, presence).await);
+    checks.extend(metrics(application, presence).await);
     checks.extend(certificates(application).await);
     checks.extend(state(application, presence).await);
     if let Some(release) = release {
@@ -72,6 +73,14 @@ async fn environment(application: &Application, presence: &ControlPresence) -> V
         check::control_directory(&directory, writable),
         check::proxy_port(application, presence, busy.as_deref()),
     ]
+}
+
+/// Ours. A daemon of this application that runs may have the address, and be asked by others only.
+async fn metrics(application: &Application, presence: &ControlPresence) -> Option<Check> {
+    let admin = application.proxy.admin.as_ref()?;
+    let busy = look::why_not_bindable(&admin.host, admin.port).await;
+    let held = busy.as_deref() == Some("EADDRINUSE") && presence.own_daemon(application).is_some();
+    Some(check::admin_address(admin, held, busy.as_deref()))
 }
 
 /// Ours.

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Config;
 use crate::event::Orphan;
 use crate::id::ProcessId;
-use crate::spec::{CertificateFiles, StateSpec, TlsSpec};
+use crate::spec::{AdminSpec, CertificateFiles, StateSpec, TlsSpec};
 
 fn application(processes: &Value) -> Application {
     let config = json!({
@@ -261,4 +261,29 @@ async fn a_directory_that_is_not_there_is_not_writable() {
     let file = place.path().join("file");
     std::fs::write(&file, "").expect("it can be written");
     assert!(!look::is_writable(file).await);
+}
+
+/// Ours.
+#[test]
+fn an_address_for_metrics_that_others_reach_is_warned_about() {
+    let said_of = |host: &str, held, busy| {
+        let check = check::admin_address(&AdminSpec { host: host.to_owned(), port: 9182 }, held, busy);
+        (check.ok, check.detail)
+    };
+    for host in ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"] {
+        assert_eq!(said_of(host, false, None), (true, format!("{host}:9182 is available")));
+    }
+    let warning = "; warning: whoever reaches it reads the numbers, without a password";
+    for host in ["0.0.0.0", "::", "10.0.0.1", "metrics.test"] {
+        assert_eq!(said_of(host, false, None), (true, format!("{host}:9182 is available{warning}")));
+    }
+    let busy = Some("EADDRINUSE");
+    assert_eq!(
+        said_of("127.0.0.1", false, busy),
+        (false, "127.0.0.1:9182 is unavailable (EADDRINUSE)".to_owned())
+    );
+    assert_eq!(
+        said_of("127.0.0.1", true, busy),
+        (true, "127.0.0.1:9182 is held by the running daemon".to_owned())
+    );
 }

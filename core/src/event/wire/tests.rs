@@ -125,6 +125,16 @@ fn certificates_that_change_are_told_of() {
     }
 }
 
+/// Ours.
+#[test]
+fn where_numbers_are_told_is_told() {
+    let event = Event::MetricsListening { host: "127.0.0.1".to_owned(), port: 9182 };
+    assert_eq!(
+        (event.message().as_ref(), event.data()),
+        ("metrics listening", json!({ "host": "127.0.0.1", "port": 9182 }))
+    );
+}
+
 /// Ours: what a deploy shows while it runs.
 #[test]
 fn the_steps_of_a_rollout_can_be_followed() {

@@ -92,6 +92,9 @@ impl Place {
     /// Counts it for its address, unless that has `max` already: then the place is given back.
     pub(crate) fn of_peer(mut self, address: IpAddr, max: usize) -> Option<Self> {
         let peer = PeerKey::of(address);
+        if let Some(before) = self.peer.take() {
+            lock(&self.places.peers).leave(*before);
+        }
         if !lock(&self.places.peers).enter(peer, max) {
             self.places.refused_by_peer.fetch_add(1, Ordering::Relaxed);
             return None;

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,7 @@ impl Sink {
         if !self.may_block {
             return true;
         }
-        let mut asked = [PollFd::new(BorrowedFd::from(self.file.as_fd()), PollFlags::POLLOUT)];
+        let mut asked = [PollFd::new(self.file.as_fd(), PollFlags::POLLOUT)];
         // An error is told by the write that follows.
         !matches!(poll(&mut asked, PollTimeout::from(POLL_MS)), Ok(0))
     }

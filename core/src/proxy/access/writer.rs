@@ -58,7 +58,7 @@ impl Writer {
                 if self.counts.is_ending.load(Ordering::Acquire) {
                     return;
                 }
-                std::thread::sleep(GATHER);
+                std::thread::park_timeout(GATHER);
                 continue;
             }
             match self.entries.recv_timeout(LOOK_INTERVAL) {
@@ -87,7 +87,7 @@ impl Writer {
             }
         }
         if self.flush(count) && !self.counts.is_ending.load(Ordering::Acquire) {
-            std::thread::sleep(GATHER);
+            std::thread::park_timeout(GATHER);
         }
     }
 
@@ -156,7 +156,7 @@ impl Writer {
                 if error.kind() == io::ErrorKind::BrokenPipe && sink_is_ours(&self.spec) {
                     self.sink = None;
                 }
-                std::thread::sleep(GATHER);
+                std::thread::park_timeout(GATHER);
                 false
             }
         };

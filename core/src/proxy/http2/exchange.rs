@@ -47,7 +47,7 @@ pub(super) async fn answer(
     let (mut sender, connection) =
         http1::Builder::new().max_headers(HEADERS_MAX).handshake(TokioIo::new(ours)).await?;
     let Requests { peer, worker, tasks, .. } = &*requests;
-    let served = serve_connection(relays, *peer, Arc::clone(worker), true);
+    let served = serve_connection(relays, *peer, Arc::clone(worker), true, ());
     let task = tasks.spawn(async move {
         let _ = tokio::join!(connection, served);
         drop(busy);

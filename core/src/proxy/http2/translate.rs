@@ -5,7 +5,7 @@ use hyper::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
-use hyper::http::uri::{PathAndQuery, Scheme};
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Method, StatusCode, Version};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -47,7 +47,7 @@ pub(super) fn to_http1(head: &mut Parts, ended: bool) -> Result<(), StatusCode> 
 
 /// §8.3.1: `:authority` becomes the `Host`, whatever that was before.
 fn set_host(head: &mut Parts) -> Result<(), StatusCode> {
-    match head.uri.authority().map(|authority| authority.as_str()) {
+    match head.uri.authority().map(Authority::as_str) {
         Some(authority) if authority.contains('@') => return Err(StatusCode::BAD_REQUEST),
         Some(authority) => {
             let host = HeaderValue::from_str(authority).map_err(|_| StatusCode::BAD_REQUEST)?;

@@ -67,11 +67,9 @@ impl Account {
 
     /// Binds the request to the release that is active now (compat C-88); `false` when there is none.
     pub(super) fn take_ticket(&mut self) -> bool {
-        let new = Ticket::take(&self.worker.shared.active, &self.client);
-        if let (Some(old), Some(_)) = (&mut self.ticket, &new) {
-            old.is_replaced();
-        }
-        self.ticket = new;
+        // The old one first: when it goes, the client is said to hold nothing.
+        self.ticket = None;
+        self.ticket = Ticket::take(&self.worker.shared.active, &self.client);
         self.ticket.is_some()
     }
 

@@ -5,6 +5,9 @@ use tokio::net::TcpStream;
 
 /// What a client can be connected by.
 pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether its proper end has to be said, because one that is not said could be anybody's.
+    const SAYS_ITS_END: bool = false;
+
     /// From now on its end is a reset: a client that takes the end of its connection for the end of its answer must not
     /// take half an answer for a whole one (compat C-92).
     fn end_with_reset(&mut self);
@@ -19,6 +22,8 @@ impl ClientStream for TcpStream {
 
 #[cfg(feature = "tls")]
 impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
+    const SAYS_ITS_END: bool = true;
+
     /// An end without the alert that says so is none (RFC 8446 §6.1); a reset makes sure that everybody notices.
     fn end_with_reset(&mut self) {
         self.get_mut().0.end_with_reset();

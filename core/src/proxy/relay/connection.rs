@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-
 use crate::clock;
 use crate::proxy::clients::Client;
 use crate::proxy::door::Peer;
@@ -55,17 +53,21 @@ pub(super) enum Next<S> {
 }
 
 /// Serves one client until its connection ends. Which release answers is decided for each request anew (compat C-88).
-pub(crate) async fn serve_connection<S: ClientStream>(
+/// `held` is let go with the connection.
+///
+/// No `async fn`, and nothing in here is moved into a future of another one: both would have room for the connection
+/// twice, and this is what an idle client costs.
+pub(crate) fn serve_connection<S: ClientStream>(
     stream: S,
     peer: Peer,
     worker: Arc<Worker>,
     closing: bool,
-) {
+    held: impl Send,
+) -> impl Future<Output = ()> + Send {
     let registered = worker.shared.clients.register();
-    let client = &registered.client;
-    let connection = Connection {
+    let mut connection = Connection {
         stream,
-        client: Arc::clone(client),
+        client: Arc::clone(&registered.client),
         alarm: Alarm::new(),
         peer: peer.address,
         address: client_address(peer.address.ip()).into(),
@@ -74,12 +76,16 @@ pub(crate) async fn serve_connection<S: ClientStream>(
         is_last: closing,
         worker,
     };
-    until_cut(connection.run(), client).await;
+    async move {
+        until_cut(pin!(connection.run()), &registered.client).await;
+        drop(connection);
+        drop(registered);
+        drop(held);
+    }
 }
 
 /// Ends early when the client's request is to be cut, and counts that.
-async fn until_cut(run: impl Future<Output = ()>, client: &Client) {
-    let mut run = pin!(run);
+async fn until_cut(mut run: Pin<&mut impl Future<Output = ()>>, client: &Client) {
     let mut known: Option<Waker> = None;
     poll_fn(|cx| {
         if !known.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
@@ -96,16 +102,16 @@ async fn until_cut(run: impl Future<Output = ()>, client: &Client) {
 }
 
 impl<S: ClientStream> Connection<S> {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         let mut input = None;
         loop {
             if !self.request_begins(&mut input).await {
-                return;
+                return self.end().await;
             }
             // In a box of its own, so that an idle client costs little.
             match Box::pin(self.exchange(input.take())).await {
                 Next::Request(rest) => input = rest,
-                Next::Close => return,
+                Next::Close => return self.end().await,
                 Next::Linger => return self.linger().await,
                 Next::Tunnel(tunnel, _) => return tunnel.run(&mut self.stream, &mut self.alarm).await,
             }
@@ -131,13 +137,28 @@ impl<S: ClientStream> Connection<S> {
         .await
     }
 
-    /// Lets the client finish what it is sending.
-    async fn linger(mut self) {
-        if self.stream.shutdown().await.is_err() {
-            return;
+    /// Says that this is the end, to a client who has to hear it (RFC 8446 §6.1), unless the answer broke off.
+    async fn end(&mut self) {
+        if S::SAYS_ITS_END && !self.client.is_close_delimited() {
+            self.shut_down().await;
         }
+    }
+
+    async fn shut_down(&mut self) -> bool {
         self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
-        poll_fn(|cx| self.poll_linger(cx)).await;
+        poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Pending if !self.alarm.is_due(cx) => Poll::Pending,
+            shut => Poll::Ready(matches!(shut, Poll::Ready(Ok(())))),
+        })
+        .await
+    }
+
+    /// Lets the client finish what it is sending.
+    async fn linger(&mut self) {
+        if self.shut_down().await {
+            self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+            poll_fn(|cx| self.poll_linger(cx)).await;
+        }
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -157,13 +178,18 @@ impl<S: ClientStream> Connection<S> {
         let timeout = self.worker.shared.limits().client_stall_timeout;
         let mut is_set = false;
         poll_fn(|cx| {
-            while !bytes.is_empty() {
-                match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            loop {
+                // What is encrypted may lie in a buffer below us.
+                let moved = match bytes.is_empty() {
+                    true => Pin::new(&mut self.stream).poll_flush(cx).map_ok(|()| 0),
+                    false => Pin::new(&mut self.stream).poll_write(cx, bytes),
+                };
+                match moved {
                     Poll::Ready(Ok(written @ 1..)) => {
                         bytes = &bytes[written..];
                         is_set = false;
                     }
-                    Poll::Ready(_) => return Poll::Ready(false),
+                    Poll::Ready(result) => return Poll::Ready(result.is_ok() && bytes.is_empty()),
                     Poll::Pending => {
                         if !is_set {
                             self.alarm.set(Some(clock::now() + timeout));
@@ -173,7 +199,6 @@ impl<S: ClientStream> Connection<S> {
                     }
                 }
             }
-            Poll::Ready(true)
         })
         .await
     }

@@ -21,7 +21,7 @@ use super::asked::Asked;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
-use super::flight::{Expired, Flight, Met};
+use super::flight::{Broken, Expired, Flight, Met};
 use super::plan::Plan;
 use super::reply::{Begun, Reply, ReplyEnd};
 use super::tunnel::Tunnel;
@@ -94,7 +94,8 @@ impl<S: ClientStream> Connection<S> {
         if worker.keeps_lines() {
             account.asked = Asked::of(out.filled(), true);
         }
-        let flight = Flight::new(account, input, out, plan.body, &limits);
+        // In a box: it is handed on from step to step, and each would have room for it in the future of this request.
+        let flight = Box::new(Flight::new(account, input, out, plan.body, &limits));
         self.answer(plan, flight, &worker, &limits).await
     }
 
@@ -137,7 +138,7 @@ impl<S: ClientStream> Connection<S> {
     async fn answer(
         &mut self,
         mut plan: Plan,
-        mut flight: Flight,
+        mut flight: Box<Flight>,
         worker: &Worker,
         limits: &ProxyLimits,
     ) -> Next<S> {
@@ -182,6 +183,12 @@ impl<S: ClientStream> Connection<S> {
         worker: &Worker,
         limits: &ProxyLimits,
     ) -> Way {
+        // What has come of a short body is kept from the begin: with it the request can be sent again.
+        match flight.take_body() {
+            Ok(()) => {}
+            Err(Broken::ClientGone) => return Way::ClientGone,
+            Err(Broken::Refused(refusal)) => return Way::Refused(refusal),
+        }
         let gate = &worker.shared.gate;
         let mut stay = gate.stay(flight.bytes_held());
         if !gate.is_open()
@@ -318,21 +325,19 @@ impl<S: ClientStream> Connection<S> {
                 return Met::ClientGone;
             }
         }
-        if let Err(broken) = flight.take_body() {
-            return broken.into();
-        }
         for _ in 0..INTERIM_MAX {
             let mut end = HeadEnd::default();
             let met = poll_fn(|cx| {
-                flight.account.say_who(HolderKind::Http, flight.out.filled());
-                flight.poll_head(
+                let met = flight.poll_head(
                     cx,
                     &mut self.stream,
                     &mut self.alarm,
                     upstream,
                     &mut end,
                     limits.head_bytes_max,
-                )
+                );
+                flight.account.say_who(HolderKind::Http, flight.out.filled());
+                met
             })
             .await;
             let Met::Head(head) = met else { return met };
@@ -348,7 +353,7 @@ impl<S: ClientStream> Connection<S> {
 
     async fn relay(
         &mut self,
-        mut flight: Flight,
+        mut flight: Box<Flight>,
         upstream: Upstream,
         mut reply: Reply,
         limits: &ProxyLimits,
@@ -360,8 +365,8 @@ impl<S: ClientStream> Connection<S> {
         self.client.set_stream(reply.is_stream());
         let pool = &self.worker.pool;
         let end = poll_fn(|cx| {
-            flight.account.say_who(kind, flight.out.filled());
             let polled = reply.poll(cx, &mut self.stream, &mut self.alarm, &mut flight, &mut upstream);
+            flight.account.say_who(kind, flight.out.filled());
             if reply.has_come()
                 && let Some(upstream) = upstream.take()
                 && reply.persists
@@ -382,6 +387,7 @@ impl<S: ClientStream> Connection<S> {
             }
             ReplyEnd::BrokeOff(message) => {
                 flight.account.ending = Ending::BrokenOff;
+                flight.account.resets += 1;
                 flight.account.tell(message, true);
                 return Next::Close;
             }

@@ -376,6 +376,12 @@ impl Flight {
         loop {
             let answer = self.answer.get_or_insert_with(Buffer::new);
             match end.find(answer.filled()) {
+                Ok(Some(len)) if len > head_bytes_max => {
+                    return Poll::Ready(Met::Unreadable("the head is too large"));
+                }
+                Ok(Some(len)) if len > head_bytes_max => {
+                    return Poll::Ready(Met::Unreadable("the head is too large"));
+                }
                 Ok(Some(len)) => {
                     self.times.upstream_moved();
                     return Poll::Ready(Met::Head(len));

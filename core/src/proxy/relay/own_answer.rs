@@ -38,7 +38,7 @@ impl<S: ClientStream> Connection<S> {
         status: u16,
         text: Option<&str>,
         answered: Answered,
-        flight: Flight,
+        flight: Box<Flight>,
     ) -> Next<S> {
         let (mut account, rest) = (flight.account, flight.input);
         if answered.is_upgrade {

@@ -2,6 +2,7 @@
 
 mod events;
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -311,7 +312,8 @@ impl Reply {
                 written
             } else {
                 self.front = None;
-                return Poll::Ready(Ok(()));
+                // What is encrypted may lie in a buffer below us.
+                return Pin::new(client).poll_flush(cx).map_err(|_| ());
             };
             match written {
                 Poll::Ready(Ok(1..)) => flight.client_took(),

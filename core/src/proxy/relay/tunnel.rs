@@ -55,7 +55,7 @@ impl Tunnel {
     pub(super) fn new(
         upstream: Upstream,
         mut front: Buffer,
-        flight: Flight,
+        flight: Box<Flight>,
         is_websocket: bool,
         limits: &ProxyLimits,
     ) -> Self {
@@ -92,8 +92,9 @@ impl Tunnel {
     ) {
         alarm.set(None);
         poll_fn(|cx| {
+            let polled = self.poll(cx, stream, alarm);
             self.account.say_who(HolderKind::WebSocket, &[]);
-            self.poll(cx, stream, alarm)
+            polled
         })
         .await;
         self.account.ending = Ending::Whole;

@@ -41,7 +41,6 @@ pub(crate) fn rehearse(_: &TlsSpec) -> Result<Vec<String>, TlsError> {
     Err(TlsError::NotBuilt)
 }
 
-#[expect(clippy::unused_async, reason = "it stands for one that waits")]
 pub(crate) async fn serve_tls(front: &TlsFront, _: TcpStream, _: Peer, _: Arc<Worker>, _: bool) {
     match front.0 {}
 }

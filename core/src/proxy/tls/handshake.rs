@@ -53,7 +53,7 @@ pub(crate) async fn serve_tls(
     let closing = closing || worker.shared.is_closing();
     match &served.spec.http2 {
         Some(limits) if speaks_http2(&secured) => serve_http2(secured, peer, worker, limits, closing).await,
-        _ => serve_connection(secured, peer, worker, closing).await,
+        _ => serve_connection(secured, peer, worker, closing, ()).await,
     }
 }
 

@@ -6,7 +6,9 @@ mod retire;
 mod retire_owner;
 mod rollback;
 mod service;
+mod socket;
 mod stage;
+mod traffic;
 
 use crate::event::Event;
 use crate::exit::Exit;

@@ -37,6 +37,11 @@ impl Start {
         Ok(Self::With { bootstrap, takes_over: typed.takeover_owner })
     }
 
+    /// Whether there is another daemon that has its addresses until it has retired.
+    pub(super) fn takes_over(&self) -> bool {
+        matches!(self, Self::With { takes_over: true, .. })
+    }
+
     /// What the engine is told of it.
     pub(super) fn options(&self) -> EngineOptions {
         match self {

@@ -7,6 +7,7 @@ use rollcore::{Batch, ControlEnd, Engine, EngineOptions, Seq, Serving};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::admin::Admin;
 use super::bootstrap::Start;
 use super::client::load;
 use super::descriptors::{allow_all, passed_listener};
@@ -61,11 +62,16 @@ async fn live(loaded: Loaded, start: &Start, beginning: Beginning) -> Outcome {
     let control = application.control.clone();
     let connections_max = application.proxy.limits.connections_max;
     let options = beginning.into_options(start);
+    let mut admin = Admin::new(application.proxy.admin.clone());
+    if !start.takes_over() {
+        admin.bind().await?;
+    }
     let engine = Engine::start_with(application, options).await.map_err(Failed::because)?;
     warn_of_fewer(connections_max, &engine);
     reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
     runtime::tell(&engine).await;
+    admin.serve(&engine);
     let opened = tokio::select! {
         opened = start.open(&engine, &control) => opened.map(Some),
         // Whatever was started so far is stopped (C-152).
@@ -73,7 +79,8 @@ async fn live(loaded: Loaded, start: &Start, beginning: Beginning) -> Outcome {
     };
     let outcome = match opened {
         Ok(Some(server)) => {
-            until_the_end(&engine, server.serve(engine.clone()), &mut signals).await;
+            admin.follow(&engine);
+            until_the_end(&engine, server.serve(engine.clone()), admin, &mut signals).await;
             Ok(())
         }
         Ok(None) => {
@@ -100,13 +107,15 @@ fn warn_of_fewer(configured: usize, engine: &Engine) {
 }
 
 /// Serves until somebody says `shutdown`, takes over or sends a signal, and everything is stopped.
-async fn until_the_end(engine: &Engine, mut serving: Serving, signals: &mut Signals) {
+async fn until_the_end(engine: &Engine, mut serving: Serving, admin: Admin, signals: &mut Signals) {
     let end = tokio::select! {
         end = serving.ended() => Some(end),
         _ = signals.next() => None,
     };
     match end {
         Some(ControlEnd::Retired) => {
+            // Whoever has taken over tells the numbers now.
+            drop(admin);
             tokio::select! {
                 () = engine.ended() => {}
                 // What was begun need not be finished.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod admin;
 mod bootstrap;
 mod client;
 mod completion;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use rollcore::{
-    Application, ControlPresence, Orphan, RecoverError, Recovered, Recovery, StateSpec, control_presence,
+    Application, ControlPresence, Orphan, RecoverError, Recovered, Recovery, SocketAllocator, StateSpec,
+    control_presence,
 };
 
 use super::client::{block_on, load};
@@ -31,7 +32,9 @@ async fn recover(application: &Application, state: &StateSpec, is_forced: bool) 
     if !is_forced {
         return print(&listed(&recovery.orphans()));
     }
-    tell(&recovery.stop(application.proxy.force_stop_timeout).await)
+    let recovered = recovery.stop(application.proxy.force_stop_timeout).await;
+    SocketAllocator::for_application(application).sweep().await;
+    tell(&recovered)
 }
 
 /// Compat C-210.

@@ -64,6 +64,32 @@ fn what_a_killed_daemon_leaves_is_listed_and_stopped() {
     );
 }
 
+/// The sockets of its processes go with them, and no earlier.
+#[test]
+fn what_a_killed_daemon_leaves_includes_its_sockets() {
+    let place = shop(|config| {
+        config["restoreOnStart"] = json!(false);
+        let bind = "import os, socket, time; s = socket.socket(socket.AF_UNIX); s.bind(os.environ['ROLLCORE_SOCKET'])";
+        let command = json!(["python3", "-c", format!("{bind}; time.sleep(600)")]);
+        config["processes"][1] = json!({ "id": "worker", "command": command, "socket": true });
+    });
+    let _clean = CleanUp(&place);
+    let daemon = place.daemon();
+    deploy(&place, "v1");
+    let status = place.json(&["status"]);
+    let socket =
+        std::path::Path::new(status["releases"][0]["sockets"]["worker"].as_str().expect("a path")).to_owned();
+    until(|| socket.exists());
+    until_state(&place, |state| {
+        state["releases"][0]["sockets"]["worker"] == status["releases"][0]["sockets"]["worker"]
+    });
+    kill(daemon);
+    assert_eq!(place.run(&["recover"]).code, Some(0));
+    assert!(socket.exists(), "nothing was touched");
+    assert_eq!(place.run(&["recover", "--force"]).code, Some(0));
+    assert!(!socket.parent().expect("it is in a directory").exists());
+}
+
 /// Rollbridge forgets the processes of a deploy under way; here they are in the status, the state file and `recover`.
 #[test]
 fn a_deploy_under_way_is_known_from_the_first_process_on() {

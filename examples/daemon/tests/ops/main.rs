@@ -4,6 +4,7 @@ mod cleanup;
 mod completion;
 mod descriptors;
 mod doctor;
+mod metrics;
 mod runtime;
 mod signals;
 mod unit;

@@ -25,10 +25,11 @@ pub(crate) fn write_request(
         out.extend_from_slice(host);
         out.extend_from_slice(b"\r\n");
     }
-    let mut has_length = false;
+    let (mut has_length, mut is_forwarded) = (false, false);
     for field in request.fields {
         let known = Known::of(field.name);
         has_length |= known == Known::ContentLength;
+        is_forwarded |= known.is_of_a_front();
         if passes(known) && !request.connection.names(field.name, request.fields) {
             write_field(out, field);
         }
@@ -42,7 +43,9 @@ pub(crate) fn write_request(
         }
         Body::Length(_) | Body::UntilClose => {}
     }
-    let said = Said { fields: request.fields, connection: request.connection, is_front: hop.is_front };
+    // Most clients say nothing of the kind, and nothing has to be looked for.
+    let fields = if is_forwarded { request.fields } else { &[] };
+    let said = Said { fields, connection: request.connection, is_front: hop.is_front };
     write_forwarded(out, hop, host, &said, upgrade.is_some());
     if let Some(protocol) = upgrade {
         out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
@@ -54,16 +57,7 @@ pub(crate) fn write_request(
 
 /// What is neither of one connection only nor written by us.
 fn passes(known: Known) -> bool {
-    let is_ours = matches!(
-        known,
-        Known::ContentLength
-            | Known::Forwarded
-            | Known::ForwardedFor
-            | Known::ForwardedHost
-            | Known::ForwardedPort
-            | Known::ForwardedProto
-            | Known::RequestId
-    );
+    let is_ours = known == Known::ContentLength || known.is_of_a_front();
     !known.is_hop_by_hop() && !is_ours
 }
 

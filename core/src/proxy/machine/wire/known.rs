@@ -54,6 +54,19 @@ impl Known {
         if name.eq_ignore_ascii_case(text) { known } else { Self::Other }
     }
 
+    /// Whether a front says so of its client, or of the request.
+    pub(crate) fn is_of_a_front(self) -> bool {
+        matches!(
+            self,
+            Self::Forwarded
+                | Self::ForwardedFor
+                | Self::ForwardedHost
+                | Self::ForwardedPort
+                | Self::ForwardedProto
+                | Self::RequestId
+        )
+    }
+
     /// Whether it concerns one connection only, whatever `Connection` says (RFC 9110 §7.6.1), or is written anew.
     ///
     /// `Expect` is among them because the proxy itself answers `100 Continue` (compat C-99).

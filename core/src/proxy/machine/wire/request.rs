@@ -130,7 +130,7 @@ impl<'b> Facts<'b> {
                 self.upgrade = Some(field.value);
             }
             Known::Expect if field.value.eq_ignore_ascii_case(b"100-continue") => {
-                self.expects_continue = true
+                self.expects_continue = true;
             }
             Known::Expect => return Err(Refusal::EXPECTATION),
             _ => {}

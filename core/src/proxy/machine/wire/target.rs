@@ -53,7 +53,7 @@ fn without_scheme(text: &str) -> Option<&str> {
 
 fn checked(path: &str) -> Result<&str, Refusal> {
     let (path_part, query) = path.split_at(path.find('?').unwrap_or(path.len()));
-    let is_fine = path_part.bytes().all(|byte| is_of_path(byte)) && query.bytes().all(is_of_query);
+    let is_fine = path_part.bytes().all(is_of_path) && query.bytes().all(is_of_query);
     if is_fine { Ok(path) } else { Err(Refusal::bad("a target with a byte that does not belong there")) }
 }
 

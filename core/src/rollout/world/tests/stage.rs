@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::exit::Exit;
 use crate::id::{InstanceKey, OpId, Pid, ProcessId, ReleaseId};
-use crate::report::{AfterExit, Change, DrainReport, StartReason, StopReport};
+use crate::report::{AfterExit, BackendState, Change, DrainReport, StartReason, StopReport};
 use crate::rollout::{
     Action, Answer, Command, DeployRequest, Failure, Input, Release, ReleaseState, RollbackTo, World,
 };
@@ -37,6 +37,8 @@ pub(super) struct Stage {
     pub(super) replaced: Vec<(InstanceKey, StopSpec)>,
     /// Instances that are not to be restarted.
     pub(super) restartless: BTreeSet<InstanceKey>,
+    /// What the proxy was told of its backend.
+    pub(super) backend: Vec<BackendState>,
     /// Whether drains wait for the test.
     pub(super) holds_drains: bool,
     /// The proxy's door is left to the test.
@@ -87,6 +89,7 @@ impl Stage {
             done: Vec::new(),
             replaced: Vec::new(),
             restartless: BTreeSet::new(),
+            backend: Vec::new(),
             holds_drains: false,
             holds_door: false,
             web_ports: None,
@@ -226,6 +229,7 @@ impl Stage {
             Action::Drain { generation, .. } if !self.holds_drains => {
                 self.tell(Input::Drained { generation, report: DrainReport::default() });
             }
+            Action::BackendIs { state, .. } => self.backend.push(state),
             Action::ReplaceStop { key, stop } => self.replaced.push((key, stop)),
             Action::ForbidRestarts(key) => drop(self.restartless.insert(key)),
             Action::StopAccepting { .. } if !self.holds_door => self.tell(Input::AcceptingStopped),
@@ -261,6 +265,11 @@ impl Stage {
             Action::CloseProxy { budget } => format!("close the proxy within {}", budget.as_secs()),
             Action::Redefine { key, .. } => format!("redefine {}", name(key)),
             Action::Switch(Some(_)) => "switch".to_owned(),
+            Action::PauseTraffic { number, timeout: None } => format!("pause {number}"),
+            Action::PauseTraffic { number, timeout: Some(timeout) } => {
+                format!("pause {number} for {} s", timeout.as_secs())
+            }
+            Action::ResumeTraffic => "resume".to_owned(),
             Action::Drain { budget, .. } => format!("drain {}", budget.as_secs()),
             _ => return,
         });
