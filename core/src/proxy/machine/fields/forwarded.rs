@@ -16,7 +16,7 @@ pub(crate) struct Hop<'a> {
     /// The host for an HTTP/1.0 client that names none.
     pub(crate) own_host: &'a str,
     /// The id of a request that has none yet.
-    pub(crate) request_id: &'a str,
+    pub(crate) request_id: &'a [u8],
 }
 
 /// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client.
@@ -26,12 +26,11 @@ pub(crate) fn client_address(peer: IpAddr) -> String {
 
 /// The port in a `Host` field, or the one of the protocol (compat C-93).
 pub(crate) fn host_port(host: &[u8], is_tls: bool) -> u16 {
-    std::str::from_utf8(host)
-        .ok()
-        .and_then(|host| host.rsplit_once(':'))
+    memchr::memrchr(b':', host)
+        .map(|colon| (&host[..colon], &host[colon + 1..]))
         // The last colon of `[::1]` is not in front of a port.
-        .filter(|(name, _)| !name.contains(':') || name.ends_with(']'))
-        .and_then(|(_, port)| port.parse().ok())
+        .filter(|(name, _)| memchr::memchr(b':', name).is_none() || name.ends_with(b"]"))
+        .and_then(|(_, port)| std::str::from_utf8(port).ok()?.parse().ok())
         .unwrap_or(if is_tls { 443 } else { 80 })
 }
 
@@ -79,11 +78,7 @@ pub(super) fn write_forwarded(
     let own_host = (!is_upgrade).then_some(host);
     write_one(out, b"X-Forwarded-Host: ", said.values(Known::ForwardedHost).next().or(own_host));
     write_forwarded_list(out, hop, host, said);
-    write_one(
-        out,
-        b"X-Request-Id: ",
-        said.values(Known::RequestId).next().or(Some(hop.request_id.as_bytes())),
-    );
+    write_one(out, b"X-Request-Id: ", said.values(Known::RequestId).next().or(Some(hop.request_id)));
 }
 
 fn write_list<'a>(out: &mut Vec<u8>, name: &[u8], existing: impl Iterator<Item = &'a [u8]>, added: &[u8]) {
@@ -136,7 +131,7 @@ mod tests {
             (b"[::1]", 80),
             (b"::1", 80),
             (b"shop.test:99999", 80),
-            (b"\xff:1", 80),
+            (b"a:\xff", 80),
         ];
         for (host, port) in cases {
             assert_eq!(host_port(host, false), port, "{}", String::from_utf8_lossy(host));

@@ -2,6 +2,7 @@
 
 mod answer;
 mod forwarded;
+mod lines;
 mod request;
 mod response;
 
