@@ -24,8 +24,8 @@ pub(crate) struct Client {
     asked_who: AtomicBool,
     /// The ledger whose requests were asked to go, when this was one of them.
     asked_to_go: AtomicU64,
-    /// Whether there may be an order to cut: every turn of its task looks.
-    has_cut: AtomicBool,
+    /// Whether there may be an order: every turn of its task looks.
+    has_order: AtomicBool,
     was_cut: AtomicBool,
     orders: Mutex<Orders>,
 }
@@ -33,9 +33,18 @@ pub(crate) struct Client {
 #[derive(Default)]
 struct Orders {
     cut: Option<Arc<Ledger>>,
+    end: bool,
     waker: Option<Waker>,
     /// Who it is, if it was asked and has answered.
     who: Option<Box<Holder>>,
+}
+
+/// What a client's task is told.
+pub(super) enum Order {
+    /// Its request, which is counted in this ledger, is to be cut.
+    Cut(Arc<Ledger>),
+    /// It is to end, whatever it is doing.
+    End,
 }
 
 impl Client {
@@ -122,15 +131,26 @@ impl Client {
         lock(&self.orders).waker = Some(waker.clone());
     }
 
-    /// The ledger whose requests are to be cut, if this is one of them.
-    pub(super) fn take_cut(&self) -> Option<Arc<Ledger>> {
-        if !self.has_cut.load(Ordering::Acquire) || !self.has_cut.swap(false, Ordering::AcqRel) {
+    /// What it is told, once.
+    pub(super) fn take_order(&self) -> Option<Order> {
+        if !self.has_order.load(Ordering::Acquire) || !self.has_order.swap(false, Ordering::AcqRel) {
             return None;
         }
-        let ledger = lock(&self.orders).cut.take()?;
+        let mut orders = lock(&self.orders);
+        if orders.end {
+            return Some(Order::End);
+        }
+        let ledger = orders.cut.take()?;
         let is_cut = self.held.is(&ledger.count);
         self.was_cut.store(is_cut, Ordering::Relaxed);
-        is_cut.then_some(ledger)
+        is_cut.then_some(Order::Cut(ledger))
+    }
+
+    /// Its task is to end.
+    fn end(&self) {
+        lock(&self.orders).end = true;
+        self.has_order.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// Whether its last request was cut.
@@ -146,7 +166,7 @@ impl Client {
     fn cut_if_it_holds(&self, ledger: &Arc<Ledger>) {
         if self.held.is(&ledger.count) {
             lock(&self.orders).cut = Some(Arc::clone(ledger));
-            self.has_cut.store(true, Ordering::Release);
+            self.has_order.store(true, Ordering::Release);
             self.wake();
         }
     }
@@ -216,6 +236,13 @@ impl Clients {
         }
         left.sort_by_key(|(number, ..)| *number);
         left.into_iter().map(|(_, client, held)| (client, held)).collect()
+    }
+
+    /// Everybody's connection ends now.
+    pub(super) fn end(&self) {
+        for client in lock(&self.by_number).values() {
+            client.end();
+        }
     }
 
     /// Asks every client to close when it is idle.

@@ -9,6 +9,7 @@ use crate::proxy::clients::lock;
 use crate::proxy::machine::{Idle, Reuse, may_reuse};
 use crate::time::Instant;
 
+use super::moment;
 use super::upstream::Upstream;
 
 /// How many connections of other backends are passed over in search of one of this.
@@ -54,7 +55,7 @@ impl Pool {
         if kept.route != route || kept.connections.is_empty() {
             return None;
         }
-        let now = clock::now();
+        let now = moment::now();
         let connections = &mut kept.connections;
         let mut index = connections.len();
         for _ in 0..SEARCH_MAX.min(connections.len()) {
@@ -83,7 +84,7 @@ impl Pool {
         }
         let mut kept = lock(&self.kept);
         if kept.route == upstream.route && kept.connections.len() < idle_max {
-            kept.connections.push(Resting { upstream, since: clock::now(), limit });
+            kept.connections.push(Resting { upstream, since: moment::now(), limit });
         }
     }
 

@@ -15,6 +15,8 @@ use crate::proxy::error::errno_name;
 use crate::proxy::route::Route;
 use crate::proxy::stream::Stream;
 
+use super::buffer::Source;
+
 /// A connection that can carry a request.
 #[derive(Debug)]
 pub(super) struct Upstream {
@@ -26,6 +28,15 @@ pub(super) struct Upstream {
     pub(super) served: u32,
     /// Whether something could not be written: it carries no further request.
     is_deaf: bool,
+}
+
+impl Source for Stream {
+    fn poll_stirs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+        }
+    }
 }
 
 impl Upstream {

@@ -1,5 +1,6 @@
 //! What the application is told about its client.
 
+use core::fmt::{self, Write};
 use core::net::IpAddr;
 
 use crate::proxy::machine::wire::{ConnectionOptions, Field, Known, decimal};
@@ -7,7 +8,7 @@ use crate::proxy::machine::wire::{ConnectionOptions, Field, Known, decimal};
 /// What is known of the connection that a request came by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hop<'a> {
-    /// The client's address as text ([`client_address`]).
+    /// The client's address ([`ClientAddress`]).
     pub(crate) address: &'a str,
     /// Whether the other side is a front of ours, whose word about its own client counts.
     pub(crate) is_front: bool,
@@ -19,9 +20,36 @@ pub(crate) struct Hop<'a> {
     pub(crate) request_id: &'a [u8],
 }
 
-/// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client.
-pub(crate) fn client_address(peer: IpAddr) -> String {
-    peer.to_canonical().to_string()
+/// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client. As text, and in place:
+/// every connection has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientAddress {
+    text: [u8; ADDRESS_BYTES_MAX],
+    len: u8,
+}
+
+const ADDRESS_BYTES_MAX: usize = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".len();
+
+impl ClientAddress {
+    pub(crate) fn of(peer: IpAddr) -> Self {
+        let mut address = Self { text: [0; ADDRESS_BYTES_MAX], len: 0 };
+        write!(address, "{}", peer.to_canonical()).expect("no address is longer");
+        address
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..usize::from(self.len)]).expect("it was written as text")
+    }
+}
+
+impl Write for ClientAddress {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let begin = usize::from(self.len);
+        let room = self.text.get_mut(begin..begin + part.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(part.as_bytes());
+        self.len = u8::try_from(begin + part.len()).map_err(|_| fmt::Error)?;
+        Ok(())
+    }
 }
 
 /// The port in a `Host` field, or the one of the protocol (compat C-93).
@@ -141,7 +169,11 @@ mod tests {
 
     #[test]
     fn mapped_clients_are_ipv4_clients() {
-        assert_eq!(client_address("::ffff:10.0.0.7".parse().expect("an address")), "10.0.0.7");
-        assert_eq!(client_address("::1".parse().expect("an address")), "::1");
+        let long = "1234:5678:9abc:def0:1234:5678:9abc:def0";
+        for (peer, address) in
+            [("::ffff:10.0.0.7", "10.0.0.7"), ("::1", "::1"), ("::1.2.3.4", "::102:304"), (long, long)]
+        {
+            assert_eq!(ClientAddress::of(peer.parse().expect("an address")).as_str(), address);
+        }
     }
 }

@@ -51,7 +51,7 @@ impl HeadEnd {
 }
 
 /// How many bytes are looked at in one go.
-const BLOCK: usize = 32;
+const BLOCK: usize = 16;
 /// What a LF may mean is seen by the bytes in front of it.
 const BEFORE: usize = 2;
 
