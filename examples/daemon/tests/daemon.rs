@@ -142,7 +142,7 @@ fn traffic_is_paused_and_resumed() {
         "Error: timeoutMs must be between 1 and 3600000\n"
     );
     let events = place.json(&["events", "--json"]);
-    let about: Vec<_> = events["events"]
+    let about: Vec<_> = events
         .as_array()
         .expect("a list")
         .iter()

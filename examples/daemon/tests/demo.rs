@@ -54,6 +54,7 @@ fn the_demo_loses_nothing_and_leaves_nothing() {
     {
         assert!(text.contains(line), "{line:?} is missing in\n{text}");
     }
+    assert!(text.contains("kill the app: killed 3 times, "), "{text}");
     for reason in ["Health check failed for http://127.0.0.1:", "AUTH_SECRET missing"] {
         assert!(text.contains(reason), "{reason:?} is missing in\n{text}");
     }

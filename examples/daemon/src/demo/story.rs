@@ -1,4 +1,5 @@
-//! The story of the demo: v1, v2, a v3 that never becomes healthy, a v4 that crashes at boot, and back to v1.
+//! The story of the demo: v1, v2, a v3 that never becomes healthy, a v4 that crashes at boot, back to v1, and its end
+//! by force.
 
 use std::fmt;
 use std::io;
@@ -29,18 +30,22 @@ enum Wanted {
 
 /// The demo while it runs.
 pub(super) struct Story<'a> {
-    args: &'a DemoArgs,
+    pub(super) args: &'a DemoArgs,
     directory: &'a Path,
-    view: &'a mut View,
-    engine: Engine,
+    pub(super) view: &'a mut View,
+    pub(super) engine: Engine,
     load: Option<Load>,
-    switches: Vec<Switch>,
-    complaints: Vec<String>,
+    tally: Tally,
+    /// The account of the act in which it is killed.
+    pub(super) killed: Tally,
+    pub(super) switches: Vec<Switch>,
+    pub(super) complaints: Vec<String>,
 }
 
 /// What the demo came to.
 pub(super) struct Ending {
     tally: Tally,
+    killed: Tally,
     switches: Vec<Switch>,
     left_behind: Vec<String>,
     complaints: Vec<String>,
@@ -55,7 +60,17 @@ impl<'a> Story<'a> {
         let directory = directory.path();
         let config = Config::from_json(&releases::config(directory)?).map_err(io::Error::other)?;
         let engine = Engine::start(config.into_application()).await.map_err(io::Error::other)?;
-        Ok(Self { args, directory, view, engine, load: None, switches: Vec::new(), complaints: Vec::new() })
+        Ok(Self {
+            args,
+            directory,
+            view,
+            engine,
+            load: None,
+            tally: Tally::default(),
+            killed: Tally::default(),
+            switches: Vec::new(),
+            complaints: Vec::new(),
+        })
     }
 
     pub(super) async fn tell(mut self) -> Ending {
@@ -67,6 +82,8 @@ impl<'a> Story<'a> {
         self.deploy("v4", Wanted::Refused { because: "AUTH_SECRET missing", serving: "v2" }).await;
         self.drained("v1").await;
         self.rollback(Wanted::Active("v1")).await;
+        self.load_off().await;
+        self.kill_the_app().await;
         self.end().await
     }
 
@@ -174,14 +191,16 @@ impl<'a> Story<'a> {
         }
     }
 
-    async fn end(mut self) -> Ending {
+    async fn load_off(&mut self) {
         let on_stage = self.view.begin("load off");
-        let tally = match self.load.take() {
-            Some(load) => load.stop().await,
-            None => Tally::default(),
-        };
-        on_stage.ended(&format!("{} answered, {} failed", tally.ok(), tally.failed()));
+        if let Some(load) = self.load.take() {
+            self.tally = load.stop().await;
+        }
+        on_stage.ended(&format!("{} answered, {} failed", self.tally.ok(), self.tally.failed()));
         self.view.hide_load();
+    }
+
+    async fn end(mut self) -> Ending {
         let on_stage = self.view.begin("shutdown");
         let begin = Instant::now();
         let report = self.engine.shutdown().await;
@@ -194,7 +213,8 @@ impl<'a> Story<'a> {
             self.complaints.push(format!("the shutdown reports {} survivors", report.survivors));
         }
         self.complain_about_cuts();
-        Ending { tally, switches: self.switches, left_behind, complaints: self.complaints }
+        let Self { tally, killed, switches, complaints, .. } = self;
+        Ending { tally, killed, switches, left_behind, complaints }
     }
 
     /// The load's tunnels live shorter than the drain budget, so nothing may ever have been cut.
@@ -271,8 +291,11 @@ fn in_short(outcome: &str) -> String {
 impl Ending {
     pub(super) fn is_good(&self) -> bool {
         let nothing_lost =
-            self.tally.failed() == 0 && self.tally.ok() == self.tally.sent() && self.tally.ok() > 0;
-        nothing_lost && self.left_behind.is_empty() && self.complaints.is_empty()
+            |tally: &Tally| tally.failed() == 0 && tally.ok() == tally.sent() && tally.ok() > 0;
+        nothing_lost(&self.tally)
+            && nothing_lost(&self.killed)
+            && self.left_behind.is_empty()
+            && self.complaints.is_empty()
     }
 }
 
@@ -285,6 +308,7 @@ impl fmt::Display for Ending {
         for process in &self.left_behind {
             writeln!(f, "left behind: {process}")?;
         }
-        write!(f, "failed {}, processes left behind {}", self.tally.failed(), self.left_behind.len())
+        let failed = self.tally.failed() + self.killed.failed();
+        write!(f, "failed {failed}, processes left behind {}", self.left_behind.len())
     }
 }
