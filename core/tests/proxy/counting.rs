@@ -175,7 +175,8 @@ async fn tunnels_and_whoever_is_cut_or_leaves_are_counted() {
     assert_eq!((told.statuses.none, told.clients_gone), (1, 1));
     let mut waiter = Peer::connect(proxy.local_addr()).await;
     waiter.send("GET /cut HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-    next(&mut connections).await.head().await;
+    let mut waited_for = next(&mut connections).await;
+    waited_for.head().await;
 
     let old = proxy.switch_to(Traffic::none()).expect("there was a release");
     let report = within(old.drained(Duration::ZERO)).await;

@@ -16,7 +16,7 @@ use super::reload::reload_from;
 use super::signals::Signals;
 use crate::cli::DaemonArgs;
 use crate::config_file::Loaded;
-use crate::output::{Failed, Outcome, complain};
+use crate::output::{Failed, Outcome};
 use crate::runtime;
 
 /// How many threads conduct; the traffic has its own.
@@ -60,14 +60,12 @@ async fn live(loaded: Loaded, start: &Start, beginning: Beginning) -> Outcome {
     let mut signals = Signals::new().map_err(Failed::because)?;
     let application = loaded.config.into_application();
     let control = application.control.clone();
-    let connections_max = application.proxy.limits.connections_max;
     let options = beginning.into_options(start);
     let mut admin = Admin::new(application.proxy.admin.clone());
     if !start.takes_over() {
         admin.bind().await?;
     }
     let engine = Engine::start_with(application, options).await.map_err(Failed::because)?;
-    warn_of_fewer(connections_max, &engine);
     reload_from(&engine, loaded.path);
     let log = Log::of(&engine);
     runtime::tell(&engine).await;
@@ -94,16 +92,6 @@ async fn live(loaded: Loaded, start: &Start, beginning: Beginning) -> Outcome {
     };
     log.finish().await;
     outcome
-}
-
-/// A limit that is lower than configured is told where somebody looks when the daemon starts.
-fn warn_of_fewer(configured: usize, engine: &Engine) {
-    let possible = engine.status().proxy.connections_max;
-    if possible < configured {
-        complain(&format!(
-            "warning: there are descriptors for {possible} connections, not for {configured} (ulimit -Hn)\n"
-        ));
-    }
 }
 
 /// Serves until somebody says `shutdown`, takes over or sends a signal, and everything is stopped.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{Place, ROLLCORE, SOON, until};
+use crate::support::{Place, ROLLCORE, SOON, get, until};
 
 const CLIENTS: u64 = 6;
 const REQUESTS: u64 = 40;
@@ -209,8 +209,7 @@ fn clients_who_say_nothing_do_not_stay() {
         client.set_read_timeout(Some(SOON)).expect("it is not zero");
         assert_eq!(client.read(&mut [0]).expect("it is closed, not reset"), 0);
     }
-    let port = port(&place.json(&["status"])["proxy"]);
-    assert_eq!(ask(port, "GET /").0.split("\r\n").next(), Some("http/1.1 503 service unavailable"));
+    assert_eq!(get(&place.json(&["status"])), "503 No active release");
 }
 
 #[test]
