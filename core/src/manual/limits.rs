@@ -87,7 +87,7 @@
 //! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |
 //! | the word of the supervisor that a process has ended | 500 ms after a refused connection | who waits for it gets 502 |
 //! | a try whether a restarted process listens | one at a time, 2 to 50 ms after a refused one | |
-//! | a request whose new connection died | once more, after 5 ms | 502 |
+//! | a request whose new connection died | three times more, after 5, 20 and 80 ms | 502 |
 //! | a pause, [`PAUSE_TIMEOUT_MAX`](crate::PAUSE_TIMEOUT_MAX) | none; 1 h if it has a time | a longer one is refused |
 //! | an answer, a request's body, an open WebSocket | none | a release that is drained has its budget |
 //! | closing the proxy in a shutdown | 5 s | what is left is cut |

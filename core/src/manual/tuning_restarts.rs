@@ -21,7 +21,7 @@
 //! **While the active proxied process is started again, requests wait for it**: `proxy.limits.parkTimeoutMs` (10 s) at most,
 //! `parkedMax` (1024) of them, and `parkedBytesMax` (16 MiB) together. It is restarted with the port it had, and is not
 //! asked for its health again: once it runs, one request after the other is sent until the first has a connection, and then
-//! all others, in the order in which they came. What died with the process is sent once more if it may happen twice; a POST
+//! all others, in the order in which they came. What died with the process is sent again, three times at most, if it may happen twice; a POST
 //! never is, and gets 502. When the process stays down everybody is answered with 502 at once, and so is a request whose
 //! time is up. With a `restartDelayMs` and a start that together take longer than clients wait, raise nothing: lower the
 //! delay.

@@ -19,7 +19,10 @@ use super::machine::{ParkCounts, ParkEvent, ParkLimits, Parked, Parking, Place, 
 
 /// How long after a connection died a request is sent again: an application that ends closes its connections one after
 /// the other, and the socket that it listens on among them.
+/// The next pause is four times as long.
 const DEATH_PAUSE: Duration = Duration::from_millis(5);
+/// How often that is done: a process that is killed while it is busy takes a moment to be gone, and may be killed again.
+const DEATHS_MAX: u32 = 3;
 
 /// Lets requests go, or lets them wait. One per proxy; clones are the same gate.
 #[derive(Clone)]
@@ -56,7 +59,7 @@ impl Gate {
 
     /// One request's dealings with the gate. `bytes` is what it holds in memory while it waits.
     pub(super) fn stay(&self, bytes: usize) -> Stay<'_> {
-        Stay { gate: self, bytes, parked: None, has_died: false }
+        Stay { gate: self, bytes, parked: None, deaths: 0 }
     }
 
     /// Whether a request may be sent without asking. One load.
@@ -171,7 +174,7 @@ pub(crate) struct Stay<'g> {
     bytes: usize,
     /// From the first time that it had to wait.
     parked: Option<Parked>,
-    has_died: bool,
+    deaths: u32,
 }
 
 impl Stay<'_> {
@@ -203,7 +206,7 @@ impl Stay<'_> {
     }
 
     /// A fresh connection to this route ended before its first byte of an answer, and the request may be sent again.
-    /// It may be only once: who is the reason for the death of an application must not kill it again and again.
+    /// It may be [`DEATHS_MAX`] times: who is the reason for the death of an application must not kill it for ever.
     /// Otherwise as [`refused`](Self::refused).
     ///
     /// # Errors
@@ -212,10 +215,11 @@ impl Stay<'_> {
     /// # Cancel safety
     /// As [`enter`](Self::enter).
     pub(super) async fn died(&mut self, route: u64) -> Result<(), Unserved> {
-        if std::mem::replace(&mut self.has_died, true) {
+        if self.deaths == DEATHS_MAX {
             return Err(Unserved::NobodyListens);
         }
-        sleep(DEATH_PAUSE).await;
+        sleep(DEATH_PAUSE * 4_u32.pow(self.deaths)).await;
+        self.deaths += 1;
         self.ask(|parked| ParkEvent::Died(parked, route)).await
     }
 

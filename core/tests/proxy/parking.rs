@@ -209,16 +209,16 @@ async fn a_request_that_died_with_the_application_is_sent_again_if_it_may_be() {
 
 /// A request that is the reason for the death of its application is not sent forever.
 #[tokio::test]
-async fn who_kills_the_application_again_is_not_sent_once_more() {
+async fn who_kills_the_application_again_and_again_is_not_sent_for_ever() {
     let (app, mut connections) = App::by_hand().await;
     let proxy = supervised(app.address);
     let mut client = ask(&proxy, "GET", "/poison").await;
-    for _ in 0..2 {
+    for _ in 0..4 {
         let mut upstream = next(&mut connections).await;
         assert!(upstream.head().await.starts_with("GET /poison "));
     }
     assert!(client.response().await.0.starts_with("HTTP/1.1 502 "));
-    assert_eq!(app.connections(), 2);
+    assert_eq!(app.connections(), 4);
 }
 
 #[tokio::test]
