@@ -1,5 +1,5 @@
-//! The story of the demo: v1, v2, a v3 that never becomes healthy, a v4 that crashes at boot, back to v1, and its end
-//! by force.
+//! The story of the demo: v1, v2, a v3 that never becomes healthy, a v4 that crashes at boot, back to v1, and v1 killed
+//! again and again.
 
 use std::fmt;
 use std::io;
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rollcore::{Config, DeployError, Deployed, Engine, Event, EventCursor, Release, RollbackTo, Seq};
 
+use super::kill::Killed;
 use super::load::{Kind, Load, LoadOptions, Tally};
 use super::report::{self, Switch};
 use super::view::{Act, View};
@@ -31,13 +32,12 @@ enum Wanted {
 /// The demo while it runs.
 pub(super) struct Story<'a> {
     pub(super) args: &'a DemoArgs,
-    directory: &'a Path,
+    pub(super) directory: &'a Path,
     pub(super) view: &'a mut View,
     pub(super) engine: Engine,
     load: Option<Load>,
     tally: Tally,
-    /// The account of the act in which it is killed.
-    pub(super) killed: Tally,
+    pub(super) killed: Killed,
     pub(super) switches: Vec<Switch>,
     pub(super) complaints: Vec<String>,
 }
@@ -45,7 +45,7 @@ pub(super) struct Story<'a> {
 /// What the demo came to.
 pub(super) struct Ending {
     tally: Tally,
-    killed: Tally,
+    killed: Killed,
     switches: Vec<Switch>,
     left_behind: Vec<String>,
     complaints: Vec<String>,
@@ -67,7 +67,7 @@ impl<'a> Story<'a> {
             engine,
             load: None,
             tally: Tally::default(),
-            killed: Tally::default(),
+            killed: Killed::default(),
             switches: Vec::new(),
             complaints: Vec::new(),
         })
@@ -291,11 +291,8 @@ fn in_short(outcome: &str) -> String {
 impl Ending {
     pub(super) fn is_good(&self) -> bool {
         let nothing_lost =
-            |tally: &Tally| tally.failed() == 0 && tally.ok() == tally.sent() && tally.ok() > 0;
-        nothing_lost(&self.tally)
-            && nothing_lost(&self.killed)
-            && self.left_behind.is_empty()
-            && self.complaints.is_empty()
+            self.tally.failed() == 0 && self.tally.ok() == self.tally.sent() && self.tally.ok() > 0;
+        nothing_lost && self.left_behind.is_empty() && self.complaints.is_empty()
     }
 }
 
@@ -308,7 +305,7 @@ impl fmt::Display for Ending {
         for process in &self.left_behind {
             writeln!(f, "left behind: {process}")?;
         }
-        let failed = self.tally.failed() + self.killed.failed();
-        write!(f, "failed {failed}, processes left behind {}", self.left_behind.len())
+        writeln!(f, "{}", self.killed)?;
+        write!(f, "failed {}, processes left behind {}", self.tally.failed(), self.left_behind.len())
     }
 }
