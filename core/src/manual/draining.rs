@@ -136,3 +136,13 @@
 //!
 //! A request that may be repeated (GET, HEAD, OPTIONS, TRACE, PUT or DELETE, without a body) is sent again, once, when a
 //! kept connection to the process turns out to be dead before a byte of an answer came.
+//!
+//! # What a process says unasked
+//!
+//! Bytes that come on an idle connection answer nothing (a 408 before it is closed, or the rest of an answer that was longer
+//! than it said). They would be taken for the answer to the next request, so a connection on which anything has come is
+//! closed and not used. What the thread has heard of is seen each time. What has come since its last look is seen too, with
+//! a system call, before a request that may not be repeated, and before any request on a connection that has been idle for
+//! 250 ms. What is left: bytes that come unasked on a connection that has just been used, in the microseconds between the
+//! thread's last look and its next request. Nobody can tell them from an answer then, and a process that sends such bytes
+//! is broken.

@@ -42,6 +42,12 @@ impl Upstream {
         peek == Err(Errno::EAGAIN)
     }
 
+    /// A connection that has carried a request.
+    #[cfg(test)]
+    pub(super) fn served_once(stream: Stream, route: u64) -> Self {
+        Self { stream, route, backend: 0, served: 1, is_deaf: false }
+    }
+
     pub(super) fn is_deaf(&self) -> bool {
         self.is_deaf
     }
