@@ -49,7 +49,7 @@
 //!
 //! | limit | default | then |
 //! | --- | --- | --- |
-//! | `connectionsMax`, clients that are connected | 16 384, or fewer: see below | more wait in the socket's queue |
+//! | `connectionsMax`, clients that are connected | 16 384, or fewer: see below | more wait in the socket's queue; for them those who have been answered, and idle for a second since, are closed, up to 16 at once |
 //! | `connectionsPerPeerMax`, of one address (IPv6: of its /64) that is no trusted front | no limit | more are closed at once |
 //! | `headTimeoutMs`, from the first byte of a request's head to its last | 60 s | 408, and the connection is closed |
 //! | `idleTimeoutMs`, between two requests and before the first | 60 s | the connection is closed |
