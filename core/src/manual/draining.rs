@@ -132,6 +132,7 @@
 //! | the process breaks the connection before it answers | 502, `Bad gateway` |
 //! | nobody listens, and nobody will (see [restarts](super::tuning_restarts)) | 502, `Bad gateway` |
 //! | traffic is paused for longer than `proxy.limits.parkTimeoutMs` | 503, `Traffic is paused` |
+//! | this machine has no descriptor left for a connection to it, for a second | 503, `Service unavailable` |
 //! | it breaks off in the middle of its answer | the client's connection is cut |
 //!
 //! A request that may be repeated (GET, HEAD, OPTIONS, TRACE, PUT or DELETE, without a body) is sent again, once, when a
