@@ -1,12 +1,13 @@
 //! Who is connected, and what each is doing: how a cut finds exactly the connections that hold a release.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::hold::Held;
 use super::holders::{HOLDERS_MAX, Holder, HolderKind};
+use super::machine::Crowding;
 use super::route::Ledger;
 
 /// A connected client. Its own task changes it; others only ask it to close.
@@ -18,6 +19,8 @@ pub(crate) struct Client {
     /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
     asked_to_close: AtomicBool,
+    /// One of those below.
+    rest: AtomicU8,
     /// Whether its answer is a stream of events.
     is_stream: AtomicBool,
     /// Whether somebody wants to know who it is.
@@ -29,6 +32,13 @@ pub(crate) struct Client {
     was_cut: AtomicBool,
     orders: Mutex<Orders>,
 }
+
+/// Has not been answered yet.
+const NEW: u8 = 0;
+/// Was answered.
+const ANSWERED: u8 = 1;
+/// Was idle when it was looked, and has not been answered since.
+const QUIET: u8 = 2;
 
 #[derive(Default)]
 struct Orders {
@@ -55,6 +65,7 @@ impl Client {
     /// Its request has ended: whoever it was is nobody's business any more.
     pub(super) fn let_go(&self) {
         self.held.let_go();
+        self.rest.store(ANSWERED, Ordering::Release);
         if self.asked_who.load(Ordering::Acquire) {
             lock(&self.orders).who = None;
             self.asked_who.store(false, Ordering::Release);
@@ -114,6 +125,17 @@ impl Client {
 
     pub(super) fn is_close_delimited(&self) -> bool {
         self.close_delimited.load(Ordering::Relaxed)
+    }
+
+    /// Takes note if it is idle, and was answered before: whoever has just come may be about to ask.
+    fn note_if_quiet(&self) {
+        if self.held.is_nothing() && self.rest.load(Ordering::Acquire) != NEW {
+            self.rest.store(QUIET, Ordering::Release);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.rest.load(Ordering::Acquire) == QUIET && self.held.is_nothing() && !self.is_asked_to_close()
     }
 
     /// Asks its task to close when it is idle.
@@ -177,6 +199,7 @@ impl Client {
 pub(crate) struct Clients {
     by_number: Mutex<HashMap<u64, Arc<Client>>>,
     next: AtomicU64,
+    crowding: Mutex<Crowding>,
 }
 
 impl Clients {
@@ -243,6 +266,26 @@ impl Clients {
         for client in lock(&self.by_number).values() {
             client.end();
         }
+    }
+
+    /// For whoever finds no place.
+    pub(super) fn crowding(&self) -> MutexGuard<'_, Crowding> {
+        lock(&self.crowding)
+    }
+
+    pub(super) fn note_who_is_quiet(&self) {
+        lock(&self.by_number).values().for_each(|client| client.note_if_quiet());
+    }
+
+    /// Asks up to `max` clients to close who were idle when that was noted, and have been since: those who came first.
+    /// Says how many it asked.
+    pub(super) fn ask_quiet_to_close(&self, max: usize) -> usize {
+        let clients = lock(&self.by_number);
+        let mut quiet: Vec<_> = clients.iter().filter(|(_, client)| client.is_quiet()).collect();
+        quiet.sort_unstable_by_key(|(number, _)| **number);
+        quiet.truncate(max);
+        quiet.iter().for_each(|(_, client)| client.close());
+        quiet.len()
     }
 
     /// Asks every client to close when it is idle.

@@ -30,6 +30,8 @@ use super::upstream::{Unreached, Upstream, dial};
 const INTERIM_MAX: u32 = 64;
 /// What a request is answered with that waited for paused traffic in vain.
 const PAUSED: &str = "Traffic is paused\n";
+/// What a request is answered with for which this machine has no descriptor left.
+const SHORT: &str = "Service unavailable\n";
 
 /// How the head of a request has come, or not.
 enum Head {
@@ -261,8 +263,9 @@ impl<S: ClientStream> Connection<S> {
             }
         }
         // In a box, as everything else that is rare: the future of a request is moved, and has to fit into small memory.
-        let dialled = Box::pin(dial(route, backend, limits.upstream_connect_timeout)).await;
-        let Unreached { message, is_refused, failures } = match dialled {
+        let dialled =
+            Box::pin(dial(route, backend, limits.upstream_connect_timeout, &self.worker.pool)).await;
+        let Unreached { message, is_refused, is_ours, failures } = match dialled {
             Ok(upstream) => {
                 stay.connected(id);
                 return Ok(upstream);
@@ -270,6 +273,9 @@ impl<S: ClientStream> Connection<S> {
             Err(unreached) => unreached,
         };
         flight.account.connect_failures += failures;
+        if is_ours {
+            return Err(Some(Way::None { status: 503, text: Some(SHORT), message: Some(message) }));
+        }
         if !is_refused {
             return Err(Some(Way::failed(message)));
         }
