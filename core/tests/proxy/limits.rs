@@ -101,8 +101,9 @@ async fn idle_clients_make_room() {
     upstream.send(ok("second")).await;
     assert_eq!(busy.response().await.1, "second");
     silent.send(GET).await;
-    another.head().await;
-    another.send(ok("third")).await;
+    // The one that was used last is used first.
+    upstream.head().await;
+    upstream.send(ok("third")).await;
     assert_eq!(silent.response().await.1, "third");
 }
 
