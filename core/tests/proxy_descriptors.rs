@@ -179,6 +179,8 @@ fn starve_a_proxy() {
 /// that does not help.
 fn starve_a_client(proxy: &mut Starved) {
     let mut client = proxy.connect();
+    let served = get(&mut client).expect("it answers");
+    assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "he is in: {served}");
     let is_served = (0..5).any(|_| {
         proxy.tell("eat beside");
         client.write_all(GET).expect("it is open");
