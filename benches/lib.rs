@@ -1,17 +1,21 @@
 //! What the benches share.
 
+mod application;
 mod client;
 mod sample;
 mod upstream;
+mod waits;
 
 use std::time::Duration;
 
 use criterion::Criterion;
 use tokio::runtime::{Builder, Runtime};
 
+pub use application::{Application, play_application};
 pub use client::Client;
 pub use sample::CONFIG;
-pub use upstream::{LARGE, SLOW, SLOW_TAKES, SMALL, start_upstream};
+pub use upstream::{HUGE, LARGE, SLOW, SLOW_TAKES, SMALL, start_upstream};
+pub use waits::{Askers, Waits, median, ms, pin, raise_descriptor_limit};
 
 /// Long enough to tell a tenth more or less, short enough to run all benches in a few minutes.
 #[must_use]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
@@ -19,10 +20,13 @@ pub const SLOW_TAKES: Duration = Duration::from_millis(20);
 pub const SMALL: &str = "/small";
 /// Answered with 64 KiB.
 pub const LARGE: &str = "/large";
+/// Answered with 512 KiB, which is more than the kernel takes for a client on an Ethernet that reads nothing.
+pub const HUGE: &str = "/huge";
 /// Answered like [`SMALL`], after a while.
 pub const SLOW: &str = "/slow";
 
 static LARGE_BODY: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+static HUGE_BODY: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 512 * 1024].into());
 
 /// Starts an application on a thread of its own. It serves until the program ends.
 ///
@@ -57,6 +61,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let _ = request.into_body().collect().await;
     let body = match path.as_str() {
         LARGE => Bytes::from_static(&LARGE_BODY),
+        HUGE => HUGE_BODY.clone(),
         SLOW => {
             tokio::time::sleep(SLOW_TAKES).await;
             Bytes::from_static(b"at last")

@@ -23,7 +23,6 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::LocalSet;
 
 use role::Role;
@@ -110,23 +109,15 @@ fn scenario_by_name(name: &str) -> Result<&'static Scenario, String> {
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
-    raise_descriptor_limit();
+    rollcore_benches::raise_descriptor_limit();
     match options.role {
         Some(Command::Role { role, upstream }) => role.play(upstream),
         None => compare(&options),
     }
 }
 
-/// Ten thousand connections need as many descriptors; children inherit the limit.
-fn raise_descriptor_limit() {
-    // Where it cannot be raised, connecting fails and is told.
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
 fn compare(options: &Options) -> io::Result<()> {
-    process::pin(options.load_cpu)?;
+    rollcore_benches::pin(options.load_cpu)?;
     let mut place = Place {
         proxy_cpu: options.proxy_cpu,
         load_cpu: options.load_cpu,

@@ -5,24 +5,14 @@ use std::io;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
+use rollcore_benches::pin;
 
 /// How long a process may take to end when it is asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_POLL: Duration = Duration::from_millis(10);
-
-/// Puts this thread, and what it starts from now on, on one processor.
-///
-/// # Errors
-/// When there is no such processor, or it may not be used.
-pub fn pin(cpu: usize) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(cpu)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
-}
 
 /// A process and its children. Ends with it.
 #[derive(Debug)]

@@ -49,11 +49,11 @@ async fn ask_until(stop: Arc<AtomicBool>, address: SocketAddr, posts: bool) -> H
     answers
 }
 
-/// Clients on keep-alive connections ask without a pause while forty releases replace each other, on two workers. Each
+/// Clients on keep-alive connections ask without a pause while a hundred releases replace each other, on two workers. Each
 /// old release is killed the moment its drain says that nothing of it is open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_request_is_answered_through_forty_switches() {
-    const RELEASES: u64 = 40;
+async fn every_request_is_answered_through_a_hundred_switches() {
+    const RELEASES: u64 = 100;
     let proxy = DrainingProxy::bind(ProxyOptions { workers: 2, ..options() }).expect("a free port");
     let answered: Vec<_> = (0..=RELEASES).map(|_| Arc::new(AtomicU64::new(0))).collect();
     let mut app = release(0, &answered[0]).await;

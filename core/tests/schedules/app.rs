@@ -125,7 +125,7 @@ impl Connection<'_> {
         }
         let len = match roll(&self.dice, 8) {
             0 => 0,
-            1 => self.dice.borrow_mut().usize(..40_000),
+            1 => self.dice.borrow_mut().usize(..self.world.content_max.get()),
             _ => self.dice.borrow_mut().usize(..60),
         };
         let closes = roll(&self.dice, 6) == 0;

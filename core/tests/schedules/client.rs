@@ -25,12 +25,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(dice: &mut Rng, token: u64, is_last: bool) -> Self {
+    fn new(dice: &mut Rng, token: u64, is_last: bool, content_max: usize) -> Self {
         let method = ["GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE"][dice.usize(..8)];
         let has_body = matches!(method, "POST" | "PUT");
         let is_upgrade = is_last && method == "GET" && dice.u8(..4) == 0;
         let len = match dice.u8(..10) {
-            0 => dice.usize(..50_000),
+            0 => dice.usize(..content_max),
             1 => 0,
             _ => dice.usize(..80),
         };
@@ -110,8 +110,10 @@ impl Progress {
 pub(crate) async fn run(stream: DuplexStream, world: Rc<World>) {
     let dice = world.dice();
     let count = dice.borrow_mut().usize(1..5);
-    let asked: Vec<Asked> =
-        (1..=count).map(|at| Asked::new(&mut dice.borrow_mut(), world.token(), at == count)).collect();
+    let content_max = world.content_max.get();
+    let asked: Vec<Asked> = (1..=count)
+        .map(|at| Asked::new(&mut dice.borrow_mut(), world.token(), at == count, content_max))
+        .collect();
     let aborts = !world.is_kind && dice.borrow_mut().u8(..4) == 0;
     let left = if aborts { dice.borrow_mut().usize(..1500) } else { usize::MAX };
     let (read, write) = tokio::io::split(stream);

@@ -21,8 +21,15 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use talk::pause;
 use world::{Tally, World};
 
-/// A schedule takes less than a millisecond or two.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// A schedule takes a few milliseconds; one that does not end is given up after so many looks at it. They are counted and
+/// not the time, because a machine may stand still for longer than any limit, and then go on as if nothing had been.
+const LOOKS_MAX: u32 = 2_000;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+/// Never comes within a schedule: what is lost has to show as a schedule that does not end, not as a limit that is met.
+const NEVER: Duration = Duration::from_secs(3600);
+/// What passes through narrow pipes is short, but for some: each byte costs a system call.
+const SHORT_CONTENT: usize = 2_000;
+const LONG_CONTENT: usize = 50_000;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -69,8 +76,8 @@ fn an_answer_never_reaches_another_client() {
         });
     }
     let Tally { requests, answers, tunnels, own_answers, cut_short, switches, deaths, aborts } = tally;
-    assert!(answers > count && requests > answers, "{tally:?}");
     if count >= 100 {
+        assert!(answers > count && requests > answers, "{tally:?}");
         assert!(
             [tunnels, own_answers, cut_short, switches, deaths, aborts].iter().all(|many| *many > 0),
             "{tally:?}"
@@ -84,9 +91,9 @@ fn an_answer_never_reaches_another_client() {
 /// With the seed, when something is not as it must be.
 async fn play(seed: u64, apps: &Apps) -> Tally {
     let world = Rc::new(World::new(seed));
-    let played = tokio::time::timeout(DEADLINE, act(&world, apps)).await;
-    if played.is_err() {
-        world.problem(format!("it does not end: {}", world.stage.get()));
+    tokio::select! {
+        () = act(&world, apps) => {}
+        () = patience() => world.problem(format!("it does not end: {}", world.stage.get())),
     }
     let problems = world.problems();
     assert!(
@@ -97,9 +104,15 @@ async fn play(seed: u64, apps: &Apps) -> Tally {
     *world.tally.borrow()
 }
 
+async fn patience() {
+    for _ in 0..LOOKS_MAX {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+}
+
 async fn act(world: &Rc<World>, apps: &Apps) {
     // Where nothing may fail, a busy machine must not be taken for a client that is gone.
-    let half_close_timeout = if world.is_kind { DEADLINE } else { Duration::from_millis(20) };
+    let half_close_timeout = if world.is_kind { NEVER } else { Duration::from_millis(20) };
     let limits = ProxyLimits { half_close_timeout, park_timeout: Duration::ZERO, ..ProxyLimits::default() };
     let proxy = LoneProxy::new(ProxyOptions { limits, ..ProxyOptions::new("127.0.0.1", 0) });
     let accepting: Vec<_> = (0..2)
@@ -112,8 +125,11 @@ async fn act(world: &Rc<World>, apps: &Apps) {
     let mut serving = JoinSet::new();
     let mut clients = JoinSet::new();
     let count = dice.borrow_mut().usize(1..4);
-    for _ in 0..count {
-        let room = [1, 7, 64, 1024, 65_536][dice.borrow_mut().usize(..5)];
+    let rooms: Vec<usize> =
+        (0..count).map(|_| [1, 7, 64, 1024, 65_536][dice.borrow_mut().usize(..5)]).collect();
+    let is_narrow = rooms.iter().any(|room| *room < 64) && dice.borrow_mut().u8(..16) > 0;
+    world.content_max.set(if is_narrow { SHORT_CONTENT } else { LONG_CONTENT });
+    for room in rooms {
         let (ours, theirs) = tokio::io::duplex(room);
         let lone = proxy.clone();
         serving.spawn_local(async move { lone.serve(theirs).await });
@@ -180,7 +196,7 @@ async fn switch(proxy: LoneProxy, world: Rc<World>, paths: [PathBuf; 2]) {
             let was = usize::from(old.generation().0 % 2 == 1);
             let (proxy, world) = (proxy.clone(), Rc::clone(&world));
             draining.spawn_local(async move {
-                let report = old.drained(DEADLINE).await;
+                let report = old.drained(NEVER).await;
                 if report.requests_cut + report.tunnels_cut > 0 {
                     world.problem(format!("{report:?}"));
                 }

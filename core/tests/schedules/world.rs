@@ -15,6 +15,8 @@ pub(crate) struct World {
     pub(crate) is_kind: bool,
     /// Who is waited for.
     pub(crate) stage: Cell<&'static str>,
+    /// No body is longer.
+    pub(crate) content_max: Cell<usize>,
     actors: Cell<u64>,
     tokens: Cell<u64>,
     /// How often the application met a request that may not happen twice.
@@ -59,6 +61,7 @@ impl World {
             seed,
             is_kind: seed.is_multiple_of(4),
             stage: Cell::new(""),
+            content_max: Cell::new(0),
             actors: Cell::new(0),
             tokens: Cell::new(0),
             met: RefCell::default(),
