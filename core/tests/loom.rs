@@ -120,6 +120,8 @@ fn no_request_goes_on_uncut() {
             !goes_on.load(Ordering::Acquire) || is_told.load(Ordering::Acquire),
             "a request on the old release that nobody has cut"
         );
+        let open = u64::from(goes_on.load(Ordering::Acquire));
+        assert_eq!(old_count.open(), open, "who did not stay on the old release is still counted there");
         drop(route);
     });
 }
