@@ -46,6 +46,8 @@ impl Group {
 pub(super) struct Behaviour {
     pub(super) spawns: bool,
     pub(super) answers_after: Option<Duration>,
+    /// The status of its answers to health checks.
+    pub(super) answers_with: u16,
     pub(super) exits_after: Option<(Duration, Exit)>,
     /// How long it takes to end when it is asked to; `None` when it does not care.
     pub(super) stops_within: Option<Duration>,
@@ -65,6 +67,7 @@ impl Behaviour {
         let healthy = Self {
             spawns: true,
             answers_after: Some(Duration::from_millis(20 + chance)),
+            answers_with: 200,
             exits_after: None,
             stops_within: Some(Duration::from_millis(1 + chance)),
             dies_within: Duration::from_millis(1),
@@ -77,6 +80,11 @@ impl Behaviour {
             None => healthy,
             Some(Fault { kind, .. }) => healthy.with(kind, chance),
         }
+    }
+
+    /// It says at its health check that it is not well, or does not start where nobody asks.
+    pub(super) fn never_ready(self, is_asked: bool) -> Self {
+        Self { answers_with: 503, spawns: is_asked, ..self }
     }
 
     fn with(self, kind: FaultKind, chance: u64) -> Self {
