@@ -70,7 +70,7 @@ impl Simulation {
             _ if group.behaviour.is_impersonated => {
                 ProbeOutcome::Rejected("somebody else answers".to_owned())
             }
-            true => ProbeOutcome::Status(group.behaviour.answers_with),
+            true => ProbeOutcome::Status(200),
             false => ProbeOutcome::Failed,
         };
         let moment = Duration::from_millis(1);

@@ -93,8 +93,8 @@ impl Rehearsal {
         rehearsal
     }
 
-    /// From now on these releases never become ready: their proxied process answers every health check with 503, or, where
-    /// it is not asked for its health, cannot be started.
+    /// From now on these releases never become ready: their proxied process exits with code 1 soon after every start, or,
+    /// where it is not asked for its health, cannot be started.
     #[must_use]
     pub fn broken(mut self, releases: impl IntoIterator<Item = ReleaseId>) -> Self {
         self.sim.never_ready.extend(releases);

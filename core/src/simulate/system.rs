@@ -13,6 +13,9 @@ use super::script::{Fault, FaultKind, ProcessName};
 /// Longer than the machines wait after SIGKILL, so that there are survivors.
 const UNKILLABLE_FOR: Duration = Duration::from_secs(8);
 
+/// How long what is broken runs.
+const SHORT_LIFE: Duration = Duration::from_millis(10);
+
 /// One group.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -46,8 +49,6 @@ impl Group {
 pub(super) struct Behaviour {
     pub(super) spawns: bool,
     pub(super) answers_after: Option<Duration>,
-    /// The status of its answers to health checks.
-    pub(super) answers_with: u16,
     pub(super) exits_after: Option<(Duration, Exit)>,
     /// How long it takes to end when it is asked to; `None` when it does not care.
     pub(super) stops_within: Option<Duration>,
@@ -67,7 +68,6 @@ impl Behaviour {
         let healthy = Self {
             spawns: true,
             answers_after: Some(Duration::from_millis(20 + chance)),
-            answers_with: 200,
             exits_after: None,
             stops_within: Some(Duration::from_millis(1 + chance)),
             dies_within: Duration::from_millis(1),
@@ -82,9 +82,10 @@ impl Behaviour {
         }
     }
 
-    /// It says at its health check that it is not well, or does not start where nobody asks.
-    pub(super) fn never_ready(self, is_asked: bool) -> Self {
-        Self { answers_with: 503, spawns: is_asked, ..self }
+    /// It ends soon after its start, as what misses a setting does; where nobody waits for it, it does not even start.
+    pub(super) fn never_ready(self, is_waited_for: bool) -> Self {
+        let exits_after = Some((SHORT_LIFE, Exit::Code(1)));
+        Self { answers_after: None, exits_after, spawns: is_waited_for, ..self }
     }
 
     fn with(self, kind: FaultKind, chance: u64) -> Self {
