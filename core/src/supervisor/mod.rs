@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::exit::Signal;
 use crate::id::Pid;
 use crate::report::{Change, MemorySample, StartReason, StopReport};
 use crate::spec::{RunSpec, StopSpec};
@@ -225,6 +226,16 @@ impl Supervisor {
         self.ask(Request::Quiet(answer));
         // Without the runtime there is no process that could take work.
         answered.await.unwrap_or_default();
+    }
+
+    /// Sends `signal` to the process and everything it started. `false`: it does not run.
+    ///
+    /// # Cancel safety
+    /// The signal is sent when the future is dropped, too.
+    pub async fn signal(&self, signal: Signal) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Signal(signal, answer));
+        answered.await.unwrap_or(false)
     }
 
     /// As [`start`](Self::start), for whoever hears of the outcome from an observer.
