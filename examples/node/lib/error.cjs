@@ -11,6 +11,13 @@ class RollcoreError extends Error {
     this.status = status ?? -10;
   }
 
+  /** @internal */
+  askedAt(stack) {
+    const frames = stack.slice(stack.indexOf('\n'));
+    this.stack = `${this.name}: ${this.message}${frames}`;
+    return this;
+  }
+
   /** From what the library hands out. */
   static parse(json, status) {
     if (!json) return new RollcoreError({ code: 'unknown', message: `librollcore says ${status}` }, status);

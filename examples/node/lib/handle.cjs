@@ -66,6 +66,9 @@ class Rollcore extends EventEmitter {
    */
   call(method, params, { signal } = {}) {
     const tag = this.#nextTag++;
+    // Where it was asked for is what a reader of the error looks for.
+    const asked = {};
+    Error.captureStackTrace(asked, this.call);
     let op;
     const operation = new Operation(() => op !== undefined && this.#cancel(op));
     try {
@@ -81,7 +84,7 @@ class Rollcore extends EventEmitter {
     const abort = () => this.#cancel(op);
     signal?.addEventListener('abort', abort, { once: true });
     const forget = () => signal?.removeEventListener('abort', abort);
-    this.#operations.set(tag, { operation, signal, forget });
+    this.#operations.set(tag, { operation, signal, forget, asked });
     this.#rest();
     return operation;
   }
@@ -154,7 +157,7 @@ class Rollcore extends EventEmitter {
     this.#pipe.destroy();
     native().free(pointer);
     const gone = new RollcoreError({ code: 'closed', message: 'the handle is closed' }, STATUS.CLOSED);
-    for (const [tag] of this.#operations) this.#settle(tag, (operation) => operation.reject(gone));
+    for (const [tag] of this.#operations) this.#settle(tag, ({ operation }) => operation.reject(gone));
     for (const feed of this.#feeds) feed.end();
     this.#feeds.clear();
   }
@@ -201,10 +204,10 @@ class Rollcore extends EventEmitter {
   }
 
   #done({ tag, ok, result, error }, status) {
-    this.#settle(tag, (operation, signal) => {
+    this.#settle(tag, ({ operation, signal, asked }) => {
       if (ok) operation.resolve(result);
       else if (signal?.aborted && error.code === 'cancelled') operation.reject(signal.reason);
-      else operation.reject(new RollcoreError(error, status));
+      else operation.reject(new RollcoreError(error, status).askedAt(asked.stack));
     });
   }
 
@@ -213,7 +216,7 @@ class Rollcore extends EventEmitter {
     if (!pending) return;
     this.#operations.delete(tag);
     pending.forget();
-    how(pending.operation, pending.signal);
+    how(pending);
     this.#rest();
   }
 
