@@ -122,6 +122,8 @@ export class Rollcore extends EventEmitter {
   /** Keeps the program running until `unref` or `close`. */
   ref(): this;
   unref(): this;
+  /** Closes on these signals, and then lets the signal end the program. */
+  closeOn(...signals: NodeJS.Signals[]): this;
   /** Stops everything, and ends. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

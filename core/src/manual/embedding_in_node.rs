@@ -18,7 +18,7 @@
 //!     { id: 'web', policy: 'proxied', command: ['node', 'server.js'], port: 0, health: { path: '/ping' } },
 //!   ],
 //! });
-//! engine.ref();
+//! engine.ref().closeOn('SIGINT', 'SIGTERM');
 //! const deploy = engine.deploy({ id: 'v2', path: '/srv/shop/v2' });
 //! for await (const { type, data } of deploy) if (type === 'rollout.step') console.log(data.step);
 //! await deploy.then(
@@ -38,9 +38,9 @@
 //!
 //! # Signals and children
 //!
-//! No handler is installed. Node reaps its children on SIGCHLD, rollcore waits for its own by descriptor, and neither sees
-//! those of the other. The programs that rollcore starts are in sessions of their own: Ctrl-C reaches only Node, and what it
-//! ends by that ends with it.
+//! No handler is installed, unless you ask for it: `closeOn('SIGINT', 'SIGTERM')` closes before these signals end the program.
+//! Without it they end Node at once; the programs that rollcore started are in sessions of their own, and live on. Node reaps
+//! its children on SIGCHLD, rollcore waits for its own by descriptor, and neither sees those of the other.
 //!
 //! # The end
 //!

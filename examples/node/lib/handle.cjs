@@ -36,6 +36,7 @@ class Rollcore extends EventEmitter {
   #feeds = new Set();
   #nextTag = 1;
   #held = false;
+  #farewells = new Map();
   #closing;
 
   constructor(options) {
@@ -137,6 +138,23 @@ class Rollcore extends EventEmitter {
     return this;
   }
 
+  /**
+   * On these signals (`closeOn('SIGINT', 'SIGTERM')`) it closes, and then lets the signal end the program. Without this, a
+   * signal ends the program at once, and leaves what it has started.
+   */
+  closeOn(...signals) {
+    for (const signal of signals.filter((signal) => !this.#farewells.has(signal))) {
+      const leave = async () => {
+        await this.close().catch(() => {});
+        // Unless somebody else has plans.
+        if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+      };
+      process.once(signal, leave);
+      this.#farewells.set(signal, leave);
+    }
+    return this;
+  }
+
   /** Stops everything that was started, and ends. What is under way is answered first. */
   close() {
     this.#closing ??= this.#close();
@@ -155,6 +173,7 @@ class Rollcore extends EventEmitter {
     open.delete(this);
     if (open.size === 0) process.removeListener('exit', closeAll);
     this.#pipe.destroy();
+    for (const [signal, leave] of this.#farewells) process.removeListener(signal, leave);
     native().free(pointer);
     const gone = new RollcoreError({ code: 'closed', message: 'the handle is closed' }, STATUS.CLOSED);
     for (const [tag] of this.#operations) this.#settle(tag, ({ operation }) => operation.reject(gone));

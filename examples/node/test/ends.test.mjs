@@ -29,7 +29,16 @@ test('process.exit ends the processes, too', { timeout }, async () => {
   assert.equal(isAlive(pidOf(told)), false);
 });
 
-test('so does an error that nobody catches', { timeout }, async () => {
+test('with closeOn a signal ends the processes before the program', { timeout }, async () => {
+  const told = await runModule(`${PROLOGUE}
+    rollcore.ref().closeOn('SIGINT', 'SIGTERM');
+    process.kill(process.pid, 'SIGTERM');
+  `);
+  assert.deepEqual([told.code, told.signal], [null, 'SIGTERM'], told.stderr);
+  assert.equal(isAlive(pidOf(told)), false);
+});
+
+test('an error that nobody catches ends the processes, too', { timeout }, async () => {
   const told = await runModule(`${PROLOGUE} throw new Error('a bug of the host');`);
   assert.equal(told.code, 1);
   assert.match(told.stderr, /a bug of the host/);
