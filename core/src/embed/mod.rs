@@ -107,8 +107,8 @@ impl Embedded {
         let inbox = Arc::new(Inbox::new(options.queue()).map_err(failed)?);
         let outlet = Outlet::new(Arc::clone(&inbox));
         let threads = Threads::start(workers(&options, &outlet)).map_err(failed)?;
-        let stage: Arc<dyn Stage> = match options.simulate {
-            Some(simulate) => Arc::new(simulated::Simulated::new(simulate, outlet)),
+        let stage: Arc<dyn Stage> = match &options.simulate {
+            Some(simulate) => Arc::new(simulated::Simulated::new(simulate, outlet)?),
             None => Arc::new(real::Real::new(outlet)),
         };
         let (calls, submitted) = mpsc::unbounded_channel();

@@ -1,5 +1,6 @@
 //! What a handle is opened with.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -7,6 +8,7 @@ use serde::Deserialize;
 
 use super::code::{Code, EmbedError};
 use super::json;
+use crate::id::ReleaseId;
 
 /// Options of a handle; each may be left out.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -27,12 +29,23 @@ pub(super) struct Options {
 }
 
 /// A made-up world.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Simulate {
     /// What chance is made of: the same seed, the same world. Default 0.
     #[serde(default)]
     pub(super) seed: u64,
+    /// Ids of releases that never become ready: their proxied process exits soon after every start. Default: none, every
+    /// process is healthy.
+    #[serde(default)]
+    broken: Vec<String>,
+}
+
+impl Simulate {
+    /// The releases that are.
+    pub(super) fn broken(&self) -> Result<BTreeSet<ReleaseId>, EmbedError> {
+        Ok(self.broken.iter().map(|id| ReleaseId::new(id.as_str())).collect::<Result<_, _>>()?)
+    }
 }
 
 /// How much is told.
@@ -65,6 +78,9 @@ impl Options {
                 let message = format!("{name} must be between {min} and {max}");
                 return Err(EmbedError::new(Code::Argument, "invalid_options", message));
             }
+        }
+        if let Some(simulate) = &options.simulate {
+            simulate.broken()?;
         }
         Ok(options)
     }

@@ -15,7 +15,7 @@ use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::{MemoryUse, Output};
-use crate::time::{Epoch, WallTime};
+use crate::time::{Epoch, Instant, WallTime};
 
 use super::runtime::RuntimeIdentity;
 
@@ -323,12 +323,16 @@ impl Published {
     }
 
     pub(super) fn status(&self, proxy: &DrainingProxy, epoch: Epoch) -> Status {
+        self.seen(Seen { proxy: Some(proxy), now: clock::now(), epoch })
+    }
+
+    fn seen(&self, seen: Seen<'_>) -> Status {
         let releases = |of: &[(Release, Vec<Shown>)]| {
-            of.iter().map(|(of, processes)| release(of, processes, proxy, epoch)).collect()
+            of.iter().map(|(of, processes)| release(of, processes, seen)).collect()
         };
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
-            process: instance(shown, epoch),
+            process: instance(shown, seen),
         };
         Status {
             active_release_id: self.active.clone(),
@@ -338,13 +342,34 @@ impl Published {
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
-            proxy: proxy_status(&self.application, proxy),
+            proxy: match seen.proxy {
+                Some(proxy) => proxy_status(&self.application, proxy),
+                None => made_up_proxy(&self.application),
+            },
             releases: releases(&self.releases),
             services: self.services.iter().map(single).collect(),
             singletons: self.singletons.iter().map(single).collect(),
             displaced: self.displaced.iter().map(single).collect(),
             starting: releases(&self.starting),
         }
+    }
+}
+
+/// What a world does not know of itself.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    /// There is none in a made-up world.
+    proxy: Option<&'a DrainingProxy>,
+    now: Instant,
+    epoch: Epoch,
+}
+
+impl Status {
+    /// Of a made-up world: nobody has ever connected, and no process has printed anything.
+    #[cfg(feature = "embed")]
+    pub(crate) fn made_up(world: &World, now: Instant, epoch: Epoch) -> Self {
+        let published = Published::of(world, &BTreeMap::new(), &BTreeMap::new());
+        published.seen(Seen { proxy: None, now, epoch })
     }
 }
 
@@ -402,19 +427,36 @@ fn proxy_status(application: &Application, proxy: &DrainingProxy) -> ProxyStatus
     }
 }
 
-fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch: Epoch) -> ReleaseStatus {
-    let counts = proxy.counts(release.generation);
+/// Nobody has ever connected.
+fn made_up_proxy(application: &Application) -> ProxyStatus {
+    ProxyStatus {
+        connection_count: 0,
+        connections_max: application.proxy.limits.connections_max,
+        connections_refused: 0,
+        host: application.proxy.host.clone(),
+        parked: 0,
+        port: application.proxy.port,
+        traffic: TrafficStatus::Flowing,
+        upstream_host: application.proxy.upstream_host.clone(),
+        access_log: None,
+        unrouted: None,
+    }
+}
+
+fn release(release: &Release, processes: &[Shown], seen: Seen<'_>) -> ReleaseStatus {
+    let epoch = seen.epoch;
+    let counts = seen.proxy.map(|proxy| proxy.counts(release.generation)).unwrap_or_default();
     ReleaseStatus {
         activated_at: release.activated_at.map(|at| epoch.wall(at)),
         connection_count: counts.http + counts.websocket,
         connections: ConnectionCounts {
-            holders: holders(release, proxy),
+            holders: seen.proxy.map(|proxy| holders(release, proxy, seen.now)).unwrap_or_default(),
             http: counts.http,
             websocket: counts.websocket,
         },
         drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
         ports: release.ports(),
-        processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
+        processes: processes.iter().map(|shown| instance(shown, seen)).collect(),
         release_id: release.id.clone(),
         release_path: release.path.clone(),
         revision: release.revision.clone(),
@@ -425,15 +467,17 @@ fn release(release: &Release, processes: &[Shown], proxy: &DrainingProxy, epoch:
             .collect(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
-        traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),
+        traffic: seen
+            .proxy
+            .and_then(|proxy| proxy.traffic(release.generation))
+            .filter(|_| release.activated_at.is_some()),
     }
 }
 
-fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
+fn holders(release: &Release, proxy: &DrainingProxy, now: Instant) -> Vec<HolderStatus> {
     if release.state != ReleaseState::Draining {
         return Vec::new();
     }
-    let now = clock::now();
     let shown = |holder: Holder| HolderStatus {
         age_ms: u64::try_from((now - holder.since).as_millis()).unwrap_or(u64::MAX),
         bytes: holder.bytes,
@@ -445,7 +489,8 @@ fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
     proxy.holders(release.generation).into_iter().map(shown).collect()
 }
 
-fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus {
+fn instance((instance, output, memory): &Shown, seen: Seen<'_>) -> InstanceStatus {
+    let epoch = seen.epoch;
     let memory = memory.as_ref().and_then(MemoryUse::last);
     let exit = instance.last_exit;
     // Its leader has gone; whatever of its group is still being stopped has no pid of its own here (compat C-62, C-63).
@@ -454,7 +499,7 @@ fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus 
         state => state,
     };
     let uptime = match state {
-        ProcessState::Running { since, .. } => Some(clock::now() - since),
+        ProcessState::Running { since, .. } => Some(seen.now - since),
         _ => None,
     };
     InstanceStatus {

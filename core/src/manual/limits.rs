@@ -145,6 +145,11 @@
 //! | limit | default | then |
 //! | --- | --- | --- |
 //! | events, [`EVENTS_MAX_DEFAULT`](crate::EVENTS_MAX_DEFAULT) | 1000 | older ones are dropped; a reader by cursor learns how many |
+//! | things that happen because of one question to a [`Rehearsal`](crate::simulate::Rehearsal) | 5,000,000 | it fails: `every question is answered` |
+//! | made-up time after its answer, for what is never at rest | 150 s | it goes on with the next question |
+//! | events of a [`Scene`](crate::simulate::Scene); lines of its story | 1000; 10,000 | older ones are dropped |
+//! | events that wait for a `for await` loop of the Node package | 10,000 | older ones are dropped; the loop gets `queue.lagged` |
+//! | events that the Node package takes in one turn | 500 | whatever else the program has to do gets its turn |
 //! | events that a reader gets at once | 256 | the next read has more |
 //! | questions that wait for the conductor | 256 | the next asker waits |
 //! | dropping a [`blocking::Engine`](crate::blocking::Engine) | 20 s | processes that are left are killed |

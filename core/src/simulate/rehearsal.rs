@@ -13,8 +13,8 @@ use crate::time::{Epoch, Instant, WallTime};
 
 use super::{Broken, Simulation};
 
-/// When a rehearsal begins, on its calendar: 2026-01-01T00:00:00Z.
-const BEGINNING: WallTime = WallTime::from_unix_ms(1_767_225_600_000);
+/// A rehearsal begins on 2026-01-01T00:00:00Z.
+const EPOCH: Epoch = Epoch::new(WallTime::from_unix_ms(1_767_225_600_000), Instant::ORIGIN);
 
 /// The port that a proxy has which was to find one itself. Nothing listens there.
 const MADE_UP_PORT: u16 = 8_080;
@@ -84,10 +84,10 @@ impl Rehearsal {
     /// As [`Rehearsal::new`], with what `{{env.NAME}}` in commands stands for.
     #[must_use]
     pub fn with_env(application: Application, host_env: BTreeMap<String, String>, seed: u64) -> Self {
-        let (host, port) = (application.proxy.host.clone(), application.proxy.port);
+        let host = application.proxy.host.clone();
         let mut rehearsal =
             Self { sim: Simulation::with_env(application, host_env, seed), log: EventLog::default() };
-        let port = if port == 0 { MADE_UP_PORT } else { port };
+        let port = rehearsal.proxy_port();
         rehearsal.sim.events.push((Instant::ORIGIN, Event::ProxyBound { host, port }));
         let _heard_by_whoever_reads_the_log = rehearsal.heard();
         rehearsal
@@ -205,6 +205,33 @@ impl Rehearsal {
         &self.sim.story
     }
 
+    /// What is there, for whoever shows it.
+    #[cfg(feature = "embed")]
+    pub(crate) fn world(&self) -> &crate::rollout::World {
+        &self.sim.world
+    }
+
+    /// The time on its clock.
+    #[cfg(feature = "embed")]
+    pub(crate) fn now(&self) -> Instant {
+        self.sim.now
+    }
+
+    /// Where its clock and its calendar meet.
+    #[cfg(feature = "embed")]
+    pub(crate) fn epoch(&self) -> Epoch {
+        EPOCH
+    }
+
+    /// The port of its proxy.
+    #[must_use]
+    pub fn proxy_port(&self) -> u16 {
+        match self.sim.world.application().proxy.port {
+            0 => MADE_UP_PORT,
+            port => port,
+        }
+    }
+
     fn ask(&mut self, command: Command) -> Result<Scene, Broken> {
         self.sim.ask(command);
         let op = OpId(self.sim.ops);
@@ -243,12 +270,11 @@ impl Rehearsal {
     }
 
     fn heard(&mut self) -> Vec<StampedEvent> {
-        let (log, epoch) = (&mut self.log, Epoch::new(BEGINNING, Instant::ORIGIN));
-        let before = log.last();
+        let before = self.log.last();
         for (at, event) in self.sim.events.drain(..) {
-            log.append(event, epoch.wall(at));
+            self.log.append(event, EPOCH.wall(at));
         }
-        log.after(before, usize::MAX).events
+        self.log.after(before, usize::MAX).events
     }
 }
 

@@ -1,6 +1,6 @@
 //! The engine of a handle: one at most, and who asks for it while it opens waits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::super::stage::Outlet;
 use super::{Outcome, errors, lock};
 use crate::config::{RestartNeeded, restart_needed};
 use crate::engine::{Deployed, Engine, Release, Status};
+use crate::event::Batch;
 use crate::id::{ProcessId, ReleaseId, Seq};
 use crate::rollout::{DeployRequest, RestartSelection, RollbackTo, plan, rehearse};
 use crate::spec::Application;
@@ -56,8 +57,7 @@ impl EngineSlot {
         if reserved {
             return Ok(());
         }
-        let message = "this handle has an engine already; shut it down first, or open another handle";
-        Err(EmbedError::new(Code::State, "already_open", message))
+        Err(already_open())
     }
 
     /// After [`reserve`](Self::reserve).
@@ -166,18 +166,16 @@ impl EngineSlot {
     pub(super) fn events(&self, events: Events) -> Outcome {
         let engine = self.now()?.engine;
         let mut cursor = engine.events(events.after.unwrap_or(Seq::START));
-        let (mut all, mut missed) = (Vec::new(), 0);
+        let mut all = Batch { events: Vec::new(), missed: 0, next: cursor.position() };
         loop {
             let batch = cursor.read();
             if batch.events.is_empty() {
                 break;
             }
-            missed += batch.missed;
-            all.extend(batch.events);
+            all.missed += batch.missed;
+            all.events.extend(batch.events);
         }
-        let left_out = all.len().saturating_sub(events.limit.unwrap_or(usize::MAX));
-        let listed: Vec<_> = all[left_out..].iter().map(kinds::listed).collect();
-        Ok(json!({ "events": listed, "lastSeq": cursor.position(), "missed": missed }))
+        Ok(listed(&Batch { next: cursor.position(), ..all }, events.limit))
     }
 
     /// From the next deploy or rollback on.
@@ -196,30 +194,8 @@ impl EngineSlot {
     pub(super) fn plan(&self, release: &ReleaseCall) -> Outcome {
         let opened = self.now()?;
         let application = Arc::clone(&lock(&opened.application));
-        let running: BTreeSet<ProcessId> =
-            opened.engine.status().services.into_iter().map(|one| one.id).collect();
-        let steps: Vec<_> = plan(&application, &running).iter().map(ToString::to_string).collect();
-        let request = DeployRequest {
-            release: release.id.clone(),
-            path: release.path.clone(),
-            revision: None,
-            application: None,
-        };
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let (mut processes, mut problems) = (Vec::new(), Vec::new());
-        for (id, run) in rehearse(&application, &environment, &request) {
-            match run {
-                Ok(run) => processes.push(json!({
-                    "id": id, "command": run.command.to_string(), "cwd": run.cwd.to_string_lossy(),
-                })),
-                Err(failure) => problems.push(json!({
-                    "id": id, "code": failure.code(), "message": failure.message(),
-                })),
-            }
-        }
-        Ok(json!({ "steps": steps, "processes": processes, "problems": problems }))
+        let running = opened.engine.status().services.into_iter().map(|one| one.id).collect();
+        Ok(planned(&application, &running, release))
     }
 }
 
@@ -263,7 +239,12 @@ impl Drop for Reserved<'_> {
     }
 }
 
-fn not_open() -> EmbedError {
+pub(in crate::embed) fn already_open() -> EmbedError {
+    let message = "this handle has an engine already; shut it down first, or open another handle";
+    EmbedError::new(Code::State, "already_open", message)
+}
+
+pub(in crate::embed) fn not_open() -> EmbedError {
     EmbedError::new(Code::State, "not_open", "no engine is open in this handle; submit engine.open first")
 }
 
@@ -289,12 +270,12 @@ async fn tell_events(engine: Engine, outlet: Outlet, told: watch::Sender<Seq>) {
     }
 }
 
-fn moved(deployed: &Deployed) -> Value {
+pub(in crate::embed) fn moved(deployed: &Deployed) -> Value {
     json!({ "activeReleaseId": deployed.active, "previousReleaseId": deployed.previous })
 }
 
 /// As the control socket answers.
-fn flow(status: &Status) -> Value {
+pub(in crate::embed) fn flow(status: &Status) -> Value {
     let active =
         status.releases.iter().find(|release| Some(&release.release_id) == status.active_release_id.as_ref());
     json!({
@@ -302,4 +283,45 @@ fn flow(status: &Status) -> Value {
         "parked": status.proxy.parked,
         "traffic": status.proxy.traffic,
     })
+}
+
+/// The newest of these.
+pub(in crate::embed) fn listed(batch: &Batch, limit: Option<usize>) -> Value {
+    let left_out = batch.events.len().saturating_sub(limit.unwrap_or(usize::MAX));
+    let events: Vec<_> = batch.events[left_out..].iter().map(kinds::listed).collect();
+    json!({ "events": events, "lastSeq": batch.next, "missed": batch.missed })
+}
+
+/// What a deploy would do, and whether every placeholder has a value.
+pub(in crate::embed) fn planned(
+    application: &Application,
+    running: &BTreeSet<ProcessId>,
+    release: &ReleaseCall,
+) -> Value {
+    let steps: Vec<_> = plan(application, running).iter().map(ToString::to_string).collect();
+    let request = DeployRequest {
+        release: release.id.clone(),
+        path: release.path.clone(),
+        revision: None,
+        application: None,
+    };
+    let (mut processes, mut problems) = (Vec::new(), Vec::new());
+    for (id, run) in rehearse(application, &environment(), &request) {
+        match run {
+            Ok(run) => processes.push(json!({
+                "id": id, "command": run.command.to_string(), "cwd": run.cwd.to_string_lossy(),
+            })),
+            Err(failure) => problems.push(json!({
+                "id": id, "code": failure.code(), "message": failure.message(),
+            })),
+        }
+    }
+    json!({ "steps": steps, "processes": processes, "problems": problems })
+}
+
+/// What `{{env.NAME}}` stands for. A name or value that is not UTF-8 stands for nothing.
+pub(in crate::embed) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -118,7 +118,7 @@ impl From<HealthError> for EmbedError {
 }
 
 /// The outcome of a shutdown.
-pub(super) fn shut_down(report: ShutdownReport) -> Result<serde_json::Value, EmbedError> {
+pub(in crate::embed) fn shut_down(report: ShutdownReport) -> Result<serde_json::Value, EmbedError> {
     match report.survivors {
         0 => Ok(json!({ "survivors": 0 })),
         survivors => {

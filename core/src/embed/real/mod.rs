@@ -1,13 +1,13 @@
 //! The stage on this machine: an engine, and each hand alone.
 
 mod change;
-mod engine;
-mod errors;
+pub(super) mod engine;
+pub(super) mod errors;
 mod health;
 mod port;
 mod process;
 mod proxy;
-mod restart;
+pub(super) mod restart;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -6,7 +6,7 @@ use super::super::call::Decide;
 use super::ms;
 use crate::restart::{RestartDecision, RestartHistory};
 
-pub(super) fn decide(decide: &Decide) -> Value {
+pub(in crate::embed) fn decide(decide: &Decide) -> Value {
     let mut history = RestartHistory::default();
     let mut last = Value::Null;
     for exit in &decide.exits {
