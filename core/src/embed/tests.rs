@@ -337,7 +337,11 @@ fn a_panic_ends_its_operation_and_nothing_else() {
 fn a_hint_comes_with_the_first_event_and_never_after_it_was_taken_away() {
     let handle = open();
     let (tell, told) = mpsc::channel();
-    handle.set_wakeup(Some(Box::new(move || drop(tell.send(()))))).expect("a thread");
+    handle
+        .set_wakeup(Some(Box::new(move || {
+            let _the_test_is_over = tell.send(());
+        })))
+        .expect("a thread");
     begin(&handle, "process.status", "");
     told.recv_timeout(Duration::from_secs(10)).expect("a hint");
     handle.set_wakeup(None).expect("this is no thread of the library");

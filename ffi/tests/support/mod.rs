@@ -9,7 +9,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// How long a host may take, unless its test says otherwise.
 pub const HOST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -75,6 +76,7 @@ pub fn library() -> &'static Library {
         let said = String::from_utf8(built.stdout).unwrap();
         let folder =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("ffi-lib").join(std::process::id().to_string());
+        let _of_an_earlier_process = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         for name in ["librollcore.so", "librollcore.a"] {
             let file = said.split('"').find(|text| text.ends_with(&format!("/{name}"))).expect(name);
@@ -133,21 +135,18 @@ pub fn run(program: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) ->
 pub fn run_within(timeout: Duration, command: &mut Command) -> String {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut host = Running(command.spawn().unwrap());
-    let mut out = host.0.stdout.take().unwrap();
-    let mut err = host.0.stderr.take().unwrap();
-    let read_out = std::thread::spawn(move || text(&mut out));
+    let (mut out, mut err) = (host.0.stdout.take().unwrap(), host.0.stderr.take().unwrap());
     let read_err = std::thread::spawn(move || text(&mut err));
-    let until = Instant::now() + timeout;
-    let status = loop {
-        match host.0.try_wait().unwrap() {
-            Some(status) => break Some(status),
-            None if Instant::now() > until => break None,
-            None => std::thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    drop(host);
-    let said = format!("{}{}", read_out.join().unwrap(), read_err.join().unwrap());
-    let status = status.unwrap_or_else(|| panic!("{command:?} takes longer than {timeout:?}:\n{said}"));
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(text(&mut out)));
+    // What it prints ends with it: the programs that it starts have pipes of their own.
+    let printed = told.recv_timeout(timeout);
+    if printed.is_err() {
+        let _it_takes_too_long = host.0.kill();
+    }
+    let status = host.0.wait().unwrap();
+    let printed = printed.unwrap_or_else(|_| format!("{command:?} takes longer than {timeout:?}"));
+    let said = format!("{printed}{}", read_err.join().unwrap());
     assert!(status.success(), "{command:?}: {status}\n{said}");
     said
 }
