@@ -1,3 +1,52 @@
+/*
+ * rollcore: zero-downtime rollouts, in your own process.
+ *
+ * Make a handle, submit methods by name with JSON, take events out of its queue. rollcore_schema(NULL, ...) names the
+ * methods and the events, rollcore_schema("engine.deploy", ...) says what a method takes.
+ *
+ * Strings. All of them end with NUL and are UTF-8. What you give is copied before the call returns. const char * results are
+ * borrowed; char * results are yours, and are freed with rollcore_string_free() alone.
+ *
+ * Ownership. rollcore_new -> rollcore_free, rollcore_next_event -> rollcore_event_free, every char ** ->
+ * rollcore_string_free, rollcore_dup_wake_fd -> close. Results are written only with ROLLCORE_OK; `error` only with a
+ * status below 0. Each may be NULL if you do not want it. A handle or an event that was freed is an error, not a crash.
+ *
+ * Errors. {"code":"health_check_failed","message":"...","detail":{}}: the code never changes, the message is for people. What
+ * is wrong with a submission is said at once, and no event follows. After ROLLCORE_OK exactly one event "op.done" follows,
+ * also after a cancellation, a shutdown or a panic. Fields of parameters that nobody knows are errors; fields and types of
+ * events that you do not know are to be ignored.
+ *
+ * Queue. Bounded for what nobody asked for: the oldest is dropped, and one event queue.lagged {"dropped":n} says how many.
+ * op.done and process.exit are never dropped (of 65536 exits that nobody has read the oldest is). Several threads may take
+ * events; each goes to one of them. rollcore_wait() takes the completion of its operation and leaves all others.
+ *
+ * Descriptors. rollcore_event_fd() is readable while the queue is not empty; so is each pipe of rollcore_dup_wake_fd(), which
+ * may also be read. All descriptors are closed on exec.
+ *
+ * Threads. Every function may be called on any thread, at the same time. Those that wait return ROLLCORE_E_DEADLOCK inside of
+ * the wake-up function. The library's threads are named rollcore-..., block all signals but SIGSEGV, SIGBUS, SIGFPE and
+ * SIGILL, and run no code of yours but that function. Nothing is kept per thread: an error may be read on another one.
+ *
+ * Signals. No handler is installed and no disposition changed: not of SIGCHLD, not of SIGPIPE. Processes are not waited for
+ * with wait(-1), and start with an empty mask, default dispositions, a session of their own and descriptors 0 to 2 only. If you
+ * reap them, or ignore SIGCHLD, their exit is still known on Linux 6.15 and later; before, it says "known":false. Waits end
+ * with ROLLCORE_INTERRUPTED when a handler of yours has run on their thread.
+ *
+ * fork. The child has no handle: every call gives ROLLCORE_E_FORKED, rollcore_free() does nothing, and a new handle works. So
+ * make the handle after daemon(3). Programs that you exec are not affected.
+ *
+ * exit. Nothing is run at exit. Leaving without rollcore_free() is safe, and leaves the processes running.
+ *
+ * dlclose does nothing: the library stays loaded.
+ *
+ * Several handles in one process are fine.
+ *
+ * Log. An event of the type "log", if the options ask for it. Nothing is ever printed.
+ *
+ * Versions. Functions are only added; ROLLCORE_ABI_VERSION changes with anything else, and so does the soname
+ * (librollcore.so.0.N before 1.0).
+ */
+
 #ifndef ROLLCORE_H
 #define ROLLCORE_H
 

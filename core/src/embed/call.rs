@@ -160,11 +160,12 @@ fn invalid(message: impl Into<String>) -> EmbedError {
 }
 
 fn unknown(method: &str) -> EmbedError {
-    let nearest =
-        METHODS.iter().max_by(|one, other| strsim::jaro(method, one).total_cmp(&strsim::jaro(method, other)));
+    // Whatever it is, it is compared with short names.
     let shown: String = method.chars().take(100).collect();
-    let message =
-        format!("unknown method {shown:?}; did you mean {:?}?", nearest.expect("there are methods"));
+    let alike =
+        |one: &&&str, other: &&&str| strsim::jaro(&shown, one).total_cmp(&strsim::jaro(&shown, other));
+    let nearest = METHODS.iter().max_by(alike).expect("there are methods");
+    let message = format!("unknown method {shown:?}; did you mean {nearest:?}?");
     EmbedError::new(Code::Argument, "unknown_method", message)
 }
 

@@ -17,12 +17,24 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, EmbedError> {
             Category::Data => "invalid_params",
             Category::Syntax | Category::Eof | Category::Io => "invalid_json",
         };
-        EmbedError::new(Code::Argument, word, error.to_string())
+        EmbedError::new(Code::Argument, word, said(&error))
     })
+}
+
+/// How long a message may be, in bytes: it repeats what it is about.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+fn said(error: &serde_json::Error) -> String {
+    let mut message = error.to_string();
+    if message.len() > MESSAGE_BYTES_MAX {
+        let end = (0..=MESSAGE_BYTES_MAX).rev().find(|end| message.is_char_boundary(*end));
+        message.truncate(end.unwrap_or(0));
+        message.push('…');
+    }
+    message
 }
 
 /// Reads what was an object already.
 pub(super) fn read_value<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, EmbedError> {
-    T::deserialize(value)
-        .map_err(|error| EmbedError::new(Code::Argument, "invalid_params", error.to_string()))
+    T::deserialize(value).map_err(|error| EmbedError::new(Code::Argument, "invalid_params", said(&error)))
 }

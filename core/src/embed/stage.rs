@@ -92,7 +92,7 @@ impl Done {
 /// Never, when nobody can cancel it any more.
 async fn is_cancelled(cancelled: &mut oneshot::Receiver<()>) {
     if cancelled.await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

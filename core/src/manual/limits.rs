@@ -215,6 +215,21 @@
 //! | `SAID_BYTES_MAX`, what it prints | 64 KiB | the rest is dropped, and it says so |
 //! | `MESSAGE_CHARS_MAX`, of what it throws | 4000 characters | the rest is dropped |
 //!
+//! # A handle of another language
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `queue`, events that nobody asked for | 4096 | the oldest are dropped; `queue.lagged` says how many |
+//! | exits of processes that nobody reads | 65 536 | as above |
+//! | operations under way, or over and not taken | 65 536 | one more is refused: `too_many_operations` |
+//! | wake pipes | 64 | one more is refused |
+//! | `workerThreads` | 1, at most 64 | |
+//! | `graceMs`, to end everything | 10 s, at most an hour | processes that are left are killed |
+//! | processes, proxies, hosts of leased ports that stand alone | 1024, 256, 64 | one more is refused |
+//! | names of these | 200 bytes | refused |
+//! | exits that `restart.decide` looks at | 10 000 | refused |
+//! | a text in an event of the log; a message about bad JSON | 16 KiB; 4 KiB | the rest is left out |
+//!
 //! # In numbers
 //!
 //! ```

@@ -71,7 +71,7 @@ type Observer = Arc<dyn Fn(&Change, &Output) + Send + Sync>;
 ///
 /// No signal handler is installed and nothing but the process's own descriptor is waited for, so a host may do with
 /// SIGCHLD and `waitpid(-1)` what it wants. If it does reap the process, its [`Exit`](crate::Exit) is still right on Linux
-/// 6.15 and later, and unknown before (and when it was reaped within the first moments of its life).
+/// 6.15 and later, and unknown before.
 ///
 /// Clones are handles to the same process. **When the last one is dropped, the process is stopped** as by
 /// [`stop`](Self::stop), SIGKILL after its grace included; when the runtime ends before that, it is killed at once.
