@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! 5  hosts        your program                               the crate root, blocking, simulate
-//! 4  doors        admin · blocking · control                 engine
+//! 4  doors        admin · blocking · control · embed         engine; embed each hand, too
 //! 3  conductors   engine · simulate                          floors 0-2 · floors 0-1 and the hands' pure machines
 //! 2  hands        health · port · proxy · supervisor         floors 0-1, clock and threads; never each other
 //! 1  decisions    config · restart · rollout · spec · template
@@ -103,6 +103,8 @@ pub mod simulate;
 mod admin;
 pub mod blocking;
 mod control;
+#[cfg(feature = "embed")]
+pub mod embed;
 // for our own fuzz targets and benches
 #[cfg(feature = "internals")]
 #[doc(hidden)]

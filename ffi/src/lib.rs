@@ -1,26 +1,17 @@
-//! `librollcore`: for now, which version it is.
-#![expect(unsafe_code, reason = "exported C names are unsafe attributes")]
+//! `librollcore`: rollcore for C, and for every host that can load a C library.
+//!
+//! What is exported stands in [`library`], [`handle`], [`queue`] and [`event`]; each function is a few lines over
+//! `rollcore::embed`. Pointers are only touched in [`boundary`].
+#![expect(
+    unsafe_code,
+    reason = "exported C names are unsafe attributes; unsafe blocks are in boundary.rs alone"
+)]
 
-use std::ffi::{CStr, c_char};
-
-/// The version of the C interface. A host compares it with the number in its header before any other call.
-pub const ROLLCORE_ABI_VERSION: u32 = 1;
-
-const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-    Ok(version) => version,
-    Err(_) => panic!("a package version holds no NUL"),
-};
-
-/// The version of the C interface that this library speaks.
-// SAFETY: no other library exports this name; the `rollcore_` prefix is ours.
-#[unsafe(no_mangle)]
-pub extern "C" fn rollcore_abi_version() -> u32 {
-    ROLLCORE_ABI_VERSION
-}
-
-/// The version of the library, such as "0.1.0". Static; never free it.
-// SAFETY: no other library exports this name; the `rollcore_` prefix is ours.
-#[unsafe(no_mangle)]
-pub extern "C" fn rollcore_version() -> *const c_char {
-    VERSION.as_ptr()
-}
+mod boundary;
+pub mod event;
+pub mod handle;
+pub mod library;
+mod panics;
+pub mod queue;
+mod registry;
+pub mod status;

@@ -25,8 +25,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod threads;
-
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -41,11 +39,14 @@ use crate::id::{InstanceId, ReleaseId, Seq};
 use crate::rollout::{Answer, RestartSelection, RollbackTo};
 use crate::spec::Application;
 
-use threads::Threads;
+use crate::threads::{Threads, Workers};
 
 /// How long dropping an [`Engine`] waits for its processes to end, unless somebody says otherwise: the default grace of
 /// 10 s, 5 s for SIGKILL and 5 s for the last answers of the proxy. What is left then is killed.
 pub const DROP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(20);
+
+/// How many threads there are. The proxy has its own; these only conduct.
+const WORKERS: usize = 2;
 
 /// What a verb makes of an engine that has ended.
 const NO_ANSWER: Option<Answer> = None;
@@ -93,7 +94,8 @@ impl Engine {
     /// [`StartError`] when there are no threads to be had, or the proxy's address is not.
     pub fn start(application: impl Into<Application>) -> Result<Self, StartError> {
         let application: Application = application.into();
-        let threads = Threads::start().map_err(StartError::Threads)?;
+        let threads =
+            Threads::start(Workers::named("rollcore-engine", WORKERS)).map_err(StartError::Threads)?;
         let started = threads.run(engine::Engine::start(application));
         let engine = started.ok_or_else(|| StartError::Threads(io::Error::other("they ended at once")))??;
         Ok(Self { engine, threads, drop_timeout: DROP_TIMEOUT_DEFAULT })

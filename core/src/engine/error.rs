@@ -165,7 +165,7 @@ refusable! {
 }
 
 /// The outcome of a verb, from its answer.
-pub(super) trait FromAnswer: Sized {
+pub(crate) trait FromAnswer: Sized {
     type Error;
     fn from_answer(answer: Option<Answer>) -> Result<Self, Self::Error>;
 }

@@ -45,7 +45,9 @@ use crate::spec::Application;
 
 use calendar::Calendar;
 use conductor::Asked;
-use error::{FromAnswer, Retired};
+#[cfg(not(feature = "embed"))]
+use error::FromAnswer;
+use error::Retired;
 use events::EventHub;
 use journal::Journal;
 use perform::HandedOver;
@@ -55,6 +57,8 @@ use status::Published;
 pub use bootstrap::find_release;
 pub use budget::{longest_shutdown, longest_stop};
 pub use doctor::{Check, ControlPresence, DaemonSeen, ReleaseSeen, doctor};
+#[cfg(feature = "embed")]
+pub(crate) use error::FromAnswer;
 pub use error::{DeployError, EngineStartError, RestartError, RetireError, StopError, Stuck, TrafficError};
 pub use events::EventCursor;
 pub use legacy::{LegacyError, LegacyProcess, stop_legacy};

@@ -146,6 +146,11 @@
 //! | limit | default | then |
 //! | --- | --- | --- |
 //! | events, [`EVENTS_MAX_DEFAULT`](crate::EVENTS_MAX_DEFAULT) | 1000 | older ones are dropped; a reader by cursor learns how many |
+//! | things that happen because of one question to a [`Rehearsal`](crate::simulate::Rehearsal) | 5,000,000 | it fails: `every question is answered` |
+//! | made-up time after its answer, for what is never at rest | 150 s | it goes on with the next question |
+//! | events of a [`Scene`](crate::simulate::Scene); lines of its story | 1000; 10,000 | older ones are dropped |
+//! | events that wait for a `for await` loop of the Node package | 10,000 | older ones are dropped; the loop gets `queue.lagged` |
+//! | events that the Node package takes in one turn | 500 | whatever else the program has to do gets its turn |
 //! | events that a reader gets at once | 256 | the next read has more |
 //! | questions that wait for the conductor | 256 | the next asker waits |
 //! | dropping a [`blocking::Engine`](crate::blocking::Engine) | 20 s | processes that are left are killed |
@@ -210,6 +215,21 @@
 //! | `MEMORY_BYTES_MAX`, of Lua | 256 MiB | it fails |
 //! | `SAID_BYTES_MAX`, what it prints | 64 KiB | the rest is dropped, and it says so |
 //! | `MESSAGE_CHARS_MAX`, of what it throws | 4000 characters | the rest is dropped |
+//!
+//! # A handle of another language
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `queue`, events that nobody asked for | 4096 | the oldest are dropped; `queue.lagged` says how many |
+//! | exits of processes that nobody reads | 65 536 | as above |
+//! | operations under way, or over and not taken | 65 536 | one more is refused: `too_many_operations` |
+//! | wake pipes | 64 | one more is refused |
+//! | `workerThreads` | 1, at most 64 | |
+//! | `graceMs`, to end everything | 10 s, at most an hour | processes that are left are killed |
+//! | processes, proxies, hosts of leased ports that stand alone | 1024, 256, 64 | one more is refused |
+//! | names of these | 200 bytes | refused |
+//! | exits that `restart.decide` looks at | 10 000 | refused |
+//! | a text in an event of the log; a message about bad JSON | 16 KiB; 4 KiB | the rest is left out |
 //!
 //! # In numbers
 //!

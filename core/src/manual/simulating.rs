@@ -69,10 +69,40 @@
 //! assert_eq!(shrink(&Script::from_seed(42)), Script::from_seed(42));
 //! ```
 //!
+//! # An engine that answers
+//!
+//! Whoever writes a deploy script, or a binding for another language, wants an engine to ask, without processes and without
+//! waiting. [`Rehearsal`](crate::simulate::Rehearsal) is one: it is given your config, makes the decisions of the real one,
+//! and tells the same events. Its processes are healthy, but those of releases that are said to be broken, which never become
+//! ready. Time passes only while something is asked.
+//!
+//! ```
+//! use rollcore::simulate::{Answer, Rehearsal};
+//! use rollcore::{Config, ReleaseId};
+//!
+//! let config = Config::from_json(r#"{
+//!     "application": "shop", "proxy": { "port": 8182 },
+//!     "processes": [{ "id": "web", "policy": "proxied", "command": "./serve", "port": 0, "health": { "path": "/ping" } }]
+//! }"#)?;
+//! let (v1, v2) = (ReleaseId::new("v1")?, ReleaseId::new("v2")?);
+//! let mut engine = Rehearsal::new(config.into_application(), 1).broken([v2.clone()]);
+//! engine.deploy(v1.clone(), "/srv/shop/v1", None)?;
+//! let scene = engine.deploy(v2, "/srv/shop/v2", None)?;
+//! let Answer::Undone { cause, .. } = &scene.outcome else { panic!("{:?}", scene.outcome) };
+//! assert_eq!(cause.code(), "exited_before_ready");
+//! assert!(scene.events.iter().any(|event| event.event.message() == "rollout undone"));
+//! assert_eq!(engine.active(), Some(&v1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Hosts in other languages get it by an option of their handle: `{"simulate": {"seed": 1, "broken": ["v2"]}}`. There each
+//! operation is over at once, so nothing is ever under way to be cancelled or to be `busy` with; and there is only the
+//! engine: processes, ports, proxies and health checks alone are `not_simulated`.
+//!
 //! # What it does not simulate
 //!
 //! Scripts are played with one of the standard applications: a `web`, two `worker`s, a `cron` and a `broker`
 //! ([`Variant`](crate::simulate::Variant) chooses among them). [`Simulation::new`](crate::simulate::Simulation::new) takes
 //! an application of your own, which can be driven by hand; requests are only followed to a proxied process that is called
-//! `web`, and processes of it never fail but when `crash` says so. Nothing is known of what your processes really do, of a
+//! `web`, and processes of it never fail but when `crash` or `broken` says so. Nothing is known of what your processes really do, of a
 //! slow disk, or of HTTP: bytes are for the tests of the proxy.

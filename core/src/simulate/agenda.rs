@@ -68,6 +68,20 @@ impl Agenda {
         self.happenings.values().any(is_it)
     }
 
+    /// Whether something is to happen at this moment.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.happenings.first_key_value().is_some_and(|((at, _), _)| *at <= now)
+    }
+
+    /// Whether the world has not heard of everything yet; the end of a pause is no news.
+    pub(super) fn has_news(&self) -> bool {
+        let is_news = |happening: &Happening| match happening {
+            Happening::Hear(input) => !matches!(**input, Input::PauseTimedOut { .. }),
+            _ => false,
+        };
+        self.happenings.values().any(is_news)
+    }
+
     /// Nothing is left but timers that have nothing to do.
     pub(super) fn is_quiet(&self) -> bool {
         self.happenings.values().all(|happening| matches!(happening, Happening::Wake(_)))

@@ -10,7 +10,8 @@ use crate::spec::{Address, ProcessPolicy};
 use super::{Simulation, promise};
 
 /// An invariant that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant}: {what}")]
 pub struct Broken {
     /// Its name.
     pub invariant: &'static str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::id::{Generation, ProcessId};
 use crate::port::machine::{LeaseBook, Probe, Search};
 use crate::rollout::{Failure, Input};
-use crate::spec::{Address, ListenAt};
+use crate::spec::{Address, ListenAt, PortRange};
 
 use super::Simulation;
 use super::agenda::Happening;
@@ -21,6 +21,14 @@ pub(super) struct Ports {
     pub(super) leased: BTreeMap<Address, Generation>,
 }
 
+/// Where the system chooses, it is one of those that Linux keeps for that.
+fn chosen_by_system(range: PortRange) -> PortRange {
+    match range.is_ephemeral() {
+        true => PortRange::new(32_768, 60_999).expect("it ascends"),
+        false => range,
+    }
+}
+
 impl Simulation {
     /// All or none, as the hand does it.
     pub(super) fn lease(&mut self, generation: Generation, wanted: &[(ProcessId, ListenAt)]) {
@@ -30,7 +38,7 @@ impl Simulation {
         for (id, listen_at) in wanted {
             let found = match listen_at {
                 ListenAt::Port(range) => {
-                    let mut search = Search::new(*range, batch);
+                    let mut search = Search::new(chosen_by_system(*range), batch);
                     let port = self.find_port(generation, id, &mut search);
                     port.map(Address::Port).ok_or_else(|| format!("no available port in {range} for {id}"))
                 }

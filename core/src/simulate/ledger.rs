@@ -35,12 +35,13 @@ pub(super) struct Ledger {
     /// A config that is in force and should not be.
     pub(super) wrong_config: Option<String>,
     shutting_down: bool,
+    /// Somebody asked for the stop of a release, once.
+    has_stopped: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Op {
     pub(super) wants_lock: bool,
-    is_stop: bool,
     /// The config that a deploy or a rollback came with.
     config: Option<Arc<Application>>,
     before: Snapshot,
@@ -93,6 +94,7 @@ impl Snapshot {
 impl Ledger {
     pub(super) fn asked(&mut self, op: OpId, command: &Command, world: &World) {
         self.shutting_down |= matches!(command, Command::Shutdown);
+        self.has_stopped |= matches!(command, Command::Stop(_));
         let op_now = Op {
             wants_lock: !matches!(
                 command,
@@ -102,7 +104,6 @@ impl Ledger {
                     | Command::Pause { .. }
                     | Command::Resume
             ),
-            is_stop: matches!(command, Command::Stop(_)),
             config: match command {
                 Command::Deploy(DeployRequest { application, .. })
                 | Command::Rollback { application, .. } => application.clone(),
@@ -112,6 +113,11 @@ impl Ledger {
             answers: Vec::new(),
         };
         self.ops.insert(op, op_now);
+    }
+
+    /// The answer to a question, once there is one.
+    pub(super) fn answer(&self, op: OpId) -> Option<&Answer> {
+        self.ops.get(&op)?.answers.first()
     }
 
     pub(super) fn answered(&mut self, op: OpId, answer: Answer, world: &World) {
@@ -146,6 +152,11 @@ impl Ledger {
         asked.answers.push(answer);
     }
 
+    /// Whatever was answered has been looked at.
+    pub(super) fn forget_answered(&mut self) {
+        self.ops.retain(|_, op| op.answers.is_empty());
+    }
+
     pub(super) fn told(&mut self, key: InstanceKey, change: &Change, now: Instant) {
         match change {
             Change::Started { reason: StartReason::Crash, .. } => {
@@ -176,6 +187,6 @@ impl Ledger {
 
     /// Whether somebody asked for an end that does not wait for requests.
     pub(super) fn may_lose_requests(&self) -> bool {
-        self.shutting_down || self.ops.values().any(|op| op.is_stop)
+        self.shutting_down || self.has_stopped
     }
 }

@@ -25,6 +25,7 @@ mod perform;
 mod play;
 mod probe;
 mod promise;
+mod rehearsal;
 mod script;
 mod shrink;
 mod supervise;
@@ -35,10 +36,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::health::machine::Event as ProbeEvent;
 use crate::id::{Generation, InstanceKey, OpId, ReleaseId};
 use crate::report::ProcessState;
-use crate::rollout::{Answer, Command, DeployRequest, Input, World};
+use crate::rollout::{Command, DeployRequest, Input, World};
 use crate::spec::Application;
 use crate::time::Instant;
 
@@ -50,9 +52,11 @@ use supervise::Supervised;
 use system::System;
 use traffic::Traffic;
 
+pub use crate::rollout::{Answer, Refusal};
 pub use edit::Edit;
 pub use invariant::Broken;
 pub use play::Play;
+pub use rehearsal::{Rehearsal, Scene};
 pub use script::{Act, Fault, FaultKind, ProcessName, Script, Variant, What};
 pub use shrink::shrink;
 
@@ -82,13 +86,17 @@ pub struct Simulation {
     supervised: BTreeMap<InstanceKey, Supervised>,
     traffic: Traffic,
     ports: Ports,
-    probes: BTreeMap<InstanceKey, crate::health::machine::Machine>,
+    probes: BTreeMap<InstanceKey, probe::Probing>,
     drains: BTreeMap<Generation, Drain>,
     /// Releases whose drain is over.
     drained: BTreeSet<Generation>,
     faults: BTreeMap<ReleaseId, Fault>,
+    /// Releases that never become ready.
+    never_ready: BTreeSet<ReleaseId>,
     ledger: Ledger,
     story: Vec<String>,
+    /// What the log of an engine would hold.
+    events: Vec<(Instant, Event)>,
     /// Sometimes the world hears of things much later.
     has_late_news: bool,
     broken: Option<Broken>,
@@ -103,11 +111,16 @@ impl Simulation {
     /// Nothing runs yet.
     #[must_use]
     pub fn new(application: Application, seed: u64) -> Self {
+        Self::with_env(application, BTreeMap::new(), seed)
+    }
+
+    /// `host_env` is what `{{env.NAME}}` stands for.
+    fn with_env(application: Application, host_env: BTreeMap<String, String>, seed: u64) -> Self {
         let config = Arc::new(application);
         Self {
             now: Instant::ORIGIN,
             seed,
-            world: World::new(Arc::clone(&config), BTreeMap::new()),
+            world: World::new(Arc::clone(&config), host_env),
             config,
             agenda: Agenda::default(),
             system: System::default(),
@@ -118,8 +131,10 @@ impl Simulation {
             drains: BTreeMap::new(),
             drained: BTreeSet::new(),
             faults: BTreeMap::new(),
+            never_ready: BTreeSet::new(),
             ledger: Ledger::default(),
             story: Vec::new(),
+            events: Vec::new(),
             has_late_news: false,
             broken: None,
             ops: 0,
@@ -211,8 +226,12 @@ impl Simulation {
         let Some((at, happening)) = self.agenda.pop() else { return false };
         self.now = self.now.max(at);
         self.happen(happening);
-        self.broken = self.broken.take().or_else(|| invariant::broken(self));
+        self.look();
         true
+    }
+
+    fn look(&mut self) {
+        self.broken = self.broken.take().or_else(|| invariant::broken(self));
     }
 
     fn happen(&mut self, happening: Happening) {

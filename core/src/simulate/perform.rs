@@ -26,7 +26,7 @@ impl Simulation {
             Action::Quiet(key) => self.drive(key, Asked::Quiet),
             Action::Stop(key) => self.stop(key),
             Action::Forget(key) => drop(self.supervised.remove(&key)),
-            Action::Probe { key, health, .. } => self.begin_probing(key, &health),
+            Action::Probe { key, host, address, health } => self.begin_probing(key, &host, &address, &health),
             Action::CancelProbe(key) => drop(self.probes.remove(&key)),
             Action::Switch(target) => self.switch(target.map(|(generation, _, _)| generation)),
             Action::BackendIs { generation, state } => self.backend_is(generation, state),
@@ -36,17 +36,18 @@ impl Simulation {
             Action::StopAccepting { .. } => self.stop_accepting(),
             Action::CloseProxy { budget } => self.close_proxy(budget),
             Action::EndTraffic(generation) => self.end_traffic(generation),
-            Action::Record(event) => self.recorded(&event),
-            Action::Describe { seen, .. } => self.narrate(format_args!("{seen:?}")),
+            Action::Record(event) => self.recorded(event),
+            Action::Describe { seen, .. } => self.recorded(Event::StartupProcessSeen(seen)),
             Action::Answer { op, answer } => self.answered(op, answer),
         }
     }
 
-    fn recorded(&mut self, event: &Event) {
+    fn recorded(&mut self, event: Event) {
         self.narrate(format_args!("{event:?}"));
-        if let Event::RollbackStarted { release, .. } = event {
+        if let Event::RollbackStarted { release, .. } = &event {
             self.check_rollback(release);
         }
+        self.events.push((self.now, event));
     }
 
     fn stop(&mut self, key: InstanceKey) {

@@ -3,39 +3,58 @@
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::health::machine::{Action, Event, HealthSchedule, Machine, ProbeOutcome};
+use crate::health::machine::{Action, Event, HealthReason, HealthSchedule, Machine, ProbeOutcome};
 use crate::id::InstanceKey;
 use crate::rollout::{Failure, Input};
-use crate::spec::HealthSpec;
+use crate::spec::{Address, HealthSpec};
 
 use super::Simulation;
 use super::agenda::Happening;
 
+/// A health check under way.
+#[derive(Debug)]
+pub(super) struct Probing {
+    machine: Machine,
+    /// What is asked.
+    url: String,
+}
+
 impl Simulation {
-    pub(super) fn begin_probing(&mut self, key: InstanceKey, health: &HealthSpec) {
+    pub(super) fn begin_probing(
+        &mut self,
+        key: InstanceKey,
+        host: &str,
+        address: &Address,
+        health: &HealthSpec,
+    ) {
         let machine = Machine::new(HealthSchedule::from(health), self.now);
-        self.probes.insert(key, machine);
+        let path = &health.path;
+        let url = match address {
+            Address::Port(port) => format!("http://{host}:{port}{path}"),
+            Address::Socket(socket) => format!("http://unix:{}:{path}", socket.display()),
+        };
+        self.probes.insert(key, Probing { machine, url });
         self.come_back(key);
     }
 
     /// Tells a health check, and does what it says.
     pub(super) fn ask_health(&mut self, key: InstanceKey, event: Event) {
         let now = self.now;
-        let Some(machine) = self.probes.get_mut(&key) else { return };
+        let Some(Probing { machine, .. }) = self.probes.get_mut(&key) else { return };
         if event == Event::TimeUp && machine.next_timeout().is_none_or(|at| at > now) {
             return;
         }
         for action in machine.handle(event, now) {
             match action {
                 Action::Probe { .. } => self.answer_probe(key),
-                Action::Done(result) => self.probed(key, result.is_ok()),
+                Action::Done(result) => self.probed(key, result.map(drop)),
             }
         }
         self.come_back(key);
     }
 
     fn come_back(&mut self, key: InstanceKey) {
-        let next = self.probes.get(&key).and_then(Machine::next_timeout);
+        let next = self.probes.get(&key).and_then(|probing| probing.machine.next_timeout());
         if let Some(at) = next {
             self.agenda.push(at.max(self.now), Happening::ProbeDue(key));
         }
@@ -61,14 +80,14 @@ impl Simulation {
         }
     }
 
-    fn probed(&mut self, key: InstanceKey, is_ready: bool) {
-        self.probes.remove(&key);
-        let result = if is_ready {
+    /// In the words of the hand (compat C-83).
+    fn probed(&mut self, key: InstanceKey, result: Result<(), HealthReason>) {
+        let url = self.probes.remove(&key).map(|probing| probing.url).unwrap_or_default();
+        if result.is_ok() {
             self.ledger.answered_probe.insert(key);
-            Ok(())
-        } else {
-            Err(Failure::new("health_check_failed", "Health check failed"))
-        };
+        }
+        let failure = |reason| format!("Health check failed for {url}: {reason}");
+        let result = result.map_err(|reason| Failure::new("health_check_failed", failure(reason)));
         self.agenda.push(self.now, Happening::Hear(Box::new(Input::ProbeEnded { key, result })));
     }
 }

@@ -104,8 +104,15 @@ impl Simulation {
         supervised.starts += 1;
         supervised.is_watched = false;
         let (id, starts) = (supervised.id.clone(), supervised.starts);
-        let fault = self.world.instance(key).and_then(|instance| self.faults.get(&instance.release)).copied();
-        let behaviour = Behaviour::of(id.process().as_str(), fault, self.chance((key.0, starts), 1_000));
+        let release = self.world.instance(key).map(|instance| instance.release.clone());
+        let fault = release.as_ref().and_then(|release| self.faults.get(release)).copied();
+        let mut behaviour = Behaviour::of(id.process().as_str(), fault, self.chance((key.0, starts), 1_000));
+        if release.is_some_and(|release| self.never_ready.contains(&release)) {
+            let proxied = self.world.application().proxied();
+            if proxied.id == *id.process() {
+                behaviour = behaviour.never_ready(proxied.health.is_some());
+            }
+        }
         if !behaviour.spawns {
             self.narrate(format_args!("{id} cannot be spawned"));
             return self.drive(key, Event::NotSpawned("spawn /bin/sh ENOENT".to_owned()));

@@ -13,6 +13,9 @@ use super::script::{Fault, FaultKind, ProcessName};
 /// Longer than the machines wait after SIGKILL, so that there are survivors.
 const UNKILLABLE_FOR: Duration = Duration::from_secs(8);
 
+/// How long what is broken runs.
+const SHORT_LIFE: Duration = Duration::from_millis(10);
+
 /// One group.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
@@ -77,6 +80,12 @@ impl Behaviour {
             None => healthy,
             Some(Fault { kind, .. }) => healthy.with(kind, chance),
         }
+    }
+
+    /// It ends soon after its start, as what misses a setting does; where nobody waits for it, it does not even start.
+    pub(super) fn never_ready(self, is_waited_for: bool) -> Self {
+        let exits_after = Some((SHORT_LIFE, Exit::Code(1)));
+        Self { answers_after: None, exits_after, spawns: is_waited_for, ..self }
     }
 
     fn with(self, kind: FaultKind, chance: u64) -> Self {

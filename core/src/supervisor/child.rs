@@ -37,8 +37,7 @@ const FORGOTTEN_TRIES: u32 = 3;
 #[derive(Debug)]
 pub(super) struct RawChild {
     pid: Pid,
-    /// `None` when somebody else had reaped it before it could be opened.
-    pidfd: Option<Arc<OwnedFd>>,
+    pidfd: Arc<OwnedFd>,
     group: Group,
     reaped: bool,
     pub(super) pipes: Option<Pipes>,
@@ -68,7 +67,7 @@ impl RawChild {
         let mark = Mark::new();
         let prepared = command::prepare(spec, more_env, &mark)?;
         let fail = |error: io::Error| NotSpawned::new(&prepared.program, &error, error.to_string());
-        let (pipes, pid) = match capture {
+        let (pipes, (pid, pidfd)) = match capture {
             Capture::Nothing => (None, spawn::spawn(&prepared.image, None).map_err(fail)?),
             Capture::Output => {
                 // A hook has the same spec, and runs beside the process that listens.
@@ -79,25 +78,17 @@ impl RawChild {
                 (Some(Pipes { stdout, stderr }), spawn::spawn(&prepared.image, Some(writers)).map_err(fail)?)
             }
         };
-        let (pidfd, identity) = pin(pid).map_err(|error| {
-            // Without the descriptor nobody would hear of its end, so it may not live.
-            kill_unpinned(pid, mark.clone());
-            fail(error)
-        })?;
-        Ok(Self { pid, pidfd, group: Group::of(identity, mark), reaped: false, pipes })
-    }
-
-    fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(|pidfd| pidfd.as_fd())
+        let group = Group::of(identity(pid), mark);
+        Ok(Self { pid, pidfd: Arc::new(pidfd), group, reaped: false, pipes })
     }
 
     /// How it ended, leaving it a zombie, so that its number stays its own.
     fn exit(&self) -> Waited {
-        wait(self.pidfd(), WaitPidFlag::WNOWAIT)
+        wait(self.pidfd.as_fd(), WaitPidFlag::WNOWAIT)
     }
 
     fn reap(&mut self) -> bool {
-        self.reaped |= wait(self.pidfd(), WaitPidFlag::empty()) != Waited::Lives;
+        self.reaped |= wait(self.pidfd.as_fd(), WaitPidFlag::empty()) != Waited::Lives;
         self.reaped
     }
 }
@@ -108,10 +99,8 @@ impl Drop for RawChild {
             return;
         }
         self.group.clear();
-        if let Some(pidfd) = self.pidfd() {
-            let _ended_or_not =
-                poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], PollTimeout::from(DROP_TIMEOUT_MS));
-        }
+        let mut ended = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        let _ended_or_not = poll(&mut ended, PollTimeout::from(DROP_TIMEOUT_MS));
         self.reap();
     }
 }
@@ -137,31 +126,12 @@ fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
     }
 }
 
-fn pin(pid: Pid) -> io::Result<(Option<Arc<OwnedFd>>, Identity)> {
-    let gone = (None, Identity::gone(pid));
-    let pidfd = match spawn::pidfd_open(pid) {
-        Ok(pidfd) => pidfd,
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(gone),
-        Err(error) => return Err(error),
-    };
-    // Somebody else may have reaped it, and the number may be another process's by now: ours leads its session.
+/// Somebody else may have reaped it, and the number may be another process's by now: ours leads its session.
+fn identity(pid: Pid) -> Identity {
     let is_ours = |stat: &Stat| stat.session == pid.get() && stat.parent == std::process::id();
     match Stat::of(pid.get()).filter(is_ours) {
-        Some(stat) => Ok((Some(Arc::new(pidfd)), Identity::new(pid, &stat))),
-        None => Ok(gone),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "without a pidfd there is no event to wait for; it is bounded")]
-fn kill_unpinned(pid: Pid, mark: Mark) {
-    let Some(identity) = Identity::of(pid) else { return };
-    Group::of(identity, mark).clear();
-    for _ in 0..DROP_TIMEOUT_MS {
-        let number = nix::unistd::Pid::from_raw(pid.as_raw());
-        match waitid(Id::Pid(number), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
-            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(1)),
-            _ => return,
-        }
+        Some(stat) => Identity::new(pid, &stat),
+        None => Identity::gone(pid),
     }
 }
 
@@ -173,8 +143,7 @@ enum Waited {
     NotOurs,
 }
 
-fn wait(pidfd: Option<BorrowedFd<'_>>, flags: WaitPidFlag) -> Waited {
-    let Some(pidfd) = pidfd else { return Waited::NotOurs };
+fn wait(pidfd: BorrowedFd<'_>, flags: WaitPidFlag) -> Waited {
     match waitid(Id::PIDFd(pidfd), flags | WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
         Ok(WaitStatus::Exited(_, code)) => Waited::Ended(Exit::Code(code)),
         Ok(WaitStatus::Signaled(_, signal, _)) => {
@@ -191,16 +160,13 @@ fn wait(pidfd: Option<BorrowedFd<'_>>, flags: WaitPidFlag) -> Waited {
 #[derive(Debug)]
 pub(super) struct Child {
     raw: RawChild,
-    ended: Option<AsyncFd<Arc<OwnedFd>>>,
+    ended: AsyncFd<Arc<OwnedFd>>,
 }
 
 impl Child {
     /// Registers the child with the runtime.
     pub(super) fn new(raw: RawChild) -> io::Result<Self> {
-        let ended = match &raw.pidfd {
-            Some(pidfd) => Some(spawn::listen(Arc::clone(pidfd))?),
-            None => None,
-        };
+        let ended = spawn::listen(Arc::clone(&raw.pidfd))?;
         Ok(Self { raw, ended })
     }
 
@@ -216,13 +182,12 @@ impl Child {
 
     /// Waits for its end, and leaves it a zombie. Cancel safe; after its end always the same answer.
     pub(super) async fn exited(&self) -> Exit {
-        let Some(ended) = &self.ended else { return Exit::Unknown };
         loop {
             // An error means that the runtime is going down, and this future with it.
-            let Ok(mut ready) = ended.readable().await else { return std::future::pending().await };
+            let Ok(mut ready) = self.ended.readable().await else { return std::future::pending().await };
             match self.raw.exit() {
                 Waited::Ended(exit) => return exit,
-                Waited::NotOurs => return exit_of_reaped(ended.get_ref().as_fd()).await,
+                Waited::NotOurs => return exit_of_reaped(self.ended.get_ref().as_fd()).await,
                 Waited::Lives => ready.clear_ready(),
             }
         }

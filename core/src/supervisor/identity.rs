@@ -82,11 +82,6 @@ pub(super) enum Presence {
 }
 
 impl Identity {
-    /// Of the process that has this pid now.
-    pub(super) fn of(pid: Pid) -> Option<Self> {
-        Stat::of(pid.get()).map(|stat| Self::new(pid, &stat))
-    }
-
     /// Of the process that had this pid when this was read.
     pub(super) fn new(pid: Pid, stat: &Stat) -> Self {
         Self { pid, start_time: Some(stat.start_time) }
@@ -160,7 +155,8 @@ mod tests {
     #[test]
     fn a_pid_that_was_given_again_is_somebody_else() {
         let me = Pid::new(std::process::id()).expect("a pid");
-        let identity = Identity::of(me).expect("I am there");
+        let mine = Stat::of(me.get()).expect("I am there");
+        let identity = Identity::new(me, &mine);
         assert_eq!(identity.presence(), Presence::There);
         let later = identity.start_time.map(|time| time + 1);
         let other = Identity { start_time: later, ..identity };

@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::exit::Signal;
 use crate::id::Pid;
 use crate::report::{Change, MemorySample, StartReason, StopReport};
 use crate::spec::{RunSpec, StopSpec};
@@ -70,7 +71,7 @@ type Observer = Arc<dyn Fn(&Change, &Output) + Send + Sync>;
 ///
 /// No signal handler is installed and nothing but the process's own descriptor is waited for, so a host may do with
 /// SIGCHLD and `waitpid(-1)` what it wants. If it does reap the process, its [`Exit`](crate::Exit) is still right on Linux
-/// 6.15 and later, and unknown before (and when it was reaped within the first moments of its life).
+/// 6.15 and later, and unknown before.
 ///
 /// Clones are handles to the same process. **When the last one is dropped, the process is stopped** as by
 /// [`stop`](Self::stop), SIGKILL after its grace included; when the runtime ends before that, it is killed at once.
@@ -225,6 +226,16 @@ impl Supervisor {
         self.ask(Request::Quiet(answer));
         // Without the runtime there is no process that could take work.
         answered.await.unwrap_or_default();
+    }
+
+    /// Sends `signal` to the process and everything it started. `false`: it does not run.
+    ///
+    /// # Cancel safety
+    /// The signal is sent when the future is dropped, too.
+    pub async fn signal(&self, signal: Signal) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Request::Signal(signal, answer));
+        answered.await.unwrap_or(false)
     }
 
     /// As [`start`](Self::start), for whoever hears of the outcome from an observer.

@@ -1,23 +1,25 @@
-//! The system calls that have no safe wrapper: `posix_spawn`, `pidfd_open`, `pidfd_send_signal`, `PIDFD_GET_INFO`.
+//! The system calls that have no safe wrapper: `clone` with a descriptor, `pidfd_open`, `pidfd_send_signal`, `PIDFD_GET_INFO`.
 //!
 //! The only file of this crate with `unsafe` in it. It decides nothing: see `command.rs` for what is spawned and
 //! `child.rs` for what happens to it.
-#![expect(unsafe_code, reason = "posix_spawn and pidfds have no safe wrapper in nix")]
+#![expect(unsafe_code, reason = "clone as posix_spawn does it and pidfds have no safe wrapper in nix")]
 
-use std::ffi::{CString, c_char, c_int, c_short};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::exit::{Exit, Signal};
 use crate::id::Pid;
 
-/// What `posix_spawn` needs, ready to be handed over.
+/// What a start needs, ready to be handed over.
 #[derive(Debug)]
 pub(super) struct Image {
     /// The program, looked up already.
@@ -33,122 +35,180 @@ pub(super) struct Image {
 }
 
 /// Starts `image` with its own session and group, an empty signal mask, default dispositions, stdin at the end of
-/// file, and no other descriptor than 0 to 2. Without pipes, what it prints is thrown away.
+/// file, and no other descriptor than 0 to 2. Without pipes, what it prints is thrown away. The descriptor is the process,
+/// whoever reaps it and however soon.
 ///
-/// The mask and the dispositions of this thread do not reach it, and the memory of this process is not copied.
-pub(super) fn spawn(image: &Image, output: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>) -> io::Result<Pid> {
-    let attributes = Attributes::new()?;
-    let actions = FileActions::new(image, output)?;
+/// The mask and the dispositions of this thread do not reach it, and the memory of this process is not copied: as
+/// `posix_spawn` does it, which gives no descriptor (glibc has one that does since 2.39).
+pub(super) fn spawn(
+    image: &Image,
+    output: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>,
+) -> io::Result<(Pid, OwnedFd)> {
     let args = pointers(&image.args);
     let env = pointers(&image.env);
-    let mut pid = 0;
-    // SAFETY: every pointer is to a live, initialized value of this frame or of `image`; both arrays end with NULL.
-    check(unsafe {
-        libc::posix_spawn(
-            &raw mut pid,
-            image.path.as_ptr(),
-            &raw const actions.0,
-            &raw const attributes.0,
-            args.as_ptr(),
-            env.as_ptr(),
-        )
-    })?;
-    let pid = u32::try_from(pid).ok().and_then(Pid::new).expect("posix_spawn gives a positive pid");
-    image.descriptors_max.into_iter().for_each(|max| limit_descriptors(pid, max));
-    Ok(pid)
-}
-
-/// Lowers the soft limit of a process that has just begun. `posix_spawn` has no attribute for limits, and ours may not be
-/// lowered meanwhile: what other threads open would fail.
-fn limit_descriptors(pid: Pid, max: u64) {
-    // What could go wrong is that it has ended already.
-    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    let limit = libc::rlimit { rlim_cur: max.min(hard), rlim_max: hard };
-    // SAFETY: one live, initialized value is read; nothing is written.
-    unsafe { libc::prlimit(pid.as_raw(), libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
-}
-
-fn pointers(texts: &[CString]) -> Vec<*mut c_char> {
-    texts.iter().map(|text| text.as_ptr().cast_mut()).chain([std::ptr::null_mut()]).collect()
-}
-
-/// These functions return the error instead of setting `errno`.
-fn check(error: c_int) -> io::Result<()> {
-    if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
-}
-
-struct Attributes(libc::posix_spawnattr_t);
-
-impl Attributes {
-    fn new() -> io::Result<Self> {
-        let mut raw = MaybeUninit::uninit();
-        // SAFETY: `init` writes the whole value, and is called once.
-        check(unsafe { libc::posix_spawnattr_init(raw.as_mut_ptr()) })?;
-        // SAFETY: initialized by the line above.
-        let mut attributes = Self(unsafe { raw.assume_init() });
-        let flags = libc::POSIX_SPAWN_SETSIGMASK as c_short
-            | libc::POSIX_SPAWN_SETSIGDEF as c_short
-            | libc::POSIX_SPAWN_SETSID as c_short;
-        let nothing = signal_set(libc::sigemptyset);
-        let everything = signal_set(libc::sigfillset);
-        // SAFETY: the attributes and both sets are initialized and live.
-        unsafe {
-            check(libc::posix_spawnattr_setsigmask(&raw mut attributes.0, &raw const nothing))?;
-            check(libc::posix_spawnattr_setsigdefault(&raw mut attributes.0, &raw const everything))?;
-            check(libc::posix_spawnattr_setflags(&raw mut attributes.0, flags))?;
+    let plan = Plan {
+        path: image.path.as_ptr(),
+        args: args.as_ptr(),
+        env: env.as_ptr(),
+        cwd: image.cwd.as_ptr(),
+        output: output.map(|(stdout, stderr)| (stdout.as_raw_fd(), stderr.as_raw_fd())),
+        descriptors: image.descriptors_max.and_then(descriptor_limit),
+        error: AtomicI32::new(0),
+    };
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let mut pidfd: c_int = -1;
+    let signals = Blocked::all();
+    // SAFETY: until the child has become another program or ended, this thread does not run (VFORK), so everything that
+    // `plan` points to lives, and nobody else has the stack, whose end is aligned. No handler of the host can run in the
+    // child: all signals are blocked. `in_child` allocates nothing, takes no lock and does not unwind.
+    let pid = unsafe {
+        let end = stack.as_mut_ptr().add(stack.capacity()).cast();
+        libc::clone(in_child, end, flags, (&raw const plan).cast_mut().cast(), &raw mut pidfd)
+    };
+    let error = io::Error::last_os_error();
+    drop(signals);
+    let Some(pid) = u32::try_from(pid).ok().and_then(Pid::new) else { return Err(error) };
+    // SAFETY: the kernel just gave us this descriptor, nobody else has it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    match plan.error.into_inner() {
+        0 => Ok((pid, pidfd)),
+        error => {
+            // It has ended, or does so just now. Perhaps somebody else reaps it.
+            let _reaped = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
+            Err(io::Error::from_raw_os_error(error))
         }
-        Ok(attributes)
     }
 }
 
-impl Drop for Attributes {
-    fn drop(&mut self) {
-        // SAFETY: initialized in `new`, destroyed once.
-        unsafe { libc::posix_spawnattr_destroy(&raw mut self.0) };
-    }
+/// What the child needs for its few system calls.
+const STACK_BYTES: usize = 64 * 1024;
+
+/// The soft limit of a process. It may not be lowered here: what other threads open meanwhile would fail.
+fn descriptor_limit(max: u64) -> Option<libc::rlimit> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    Some(libc::rlimit { rlim_cur: max.min(hard), rlim_max: hard })
 }
 
-fn signal_set(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> c_int) -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: `sigemptyset` and `sigfillset`, the only ones passed, write the whole set and cannot fail.
+fn pointers(texts: &[CString]) -> Vec<*const c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// What a child does between its beginning and its program. It shares our memory until then.
+struct Plan {
+    path: *const c_char,
+    args: *const *const c_char,
+    env: *const *const c_char,
+    cwd: *const c_char,
+    output: Option<(c_int, c_int)>,
+    descriptors: Option<libc::rlimit>,
+    /// Why there is no program; 0 when there is.
+    error: AtomicI32,
+}
+
+extern "C" fn in_child(plan: *mut c_void) -> c_int {
+    // SAFETY: `spawn` gives a pointer to its plan, which lives until this has ended.
+    let plan = unsafe { &*plan.cast::<Plan>() };
+    plan.become_program();
+    // SAFETY: reads this thread's number of the last error, which is the caller's, who sleeps; ends without anything that
+    // is to be done at an exit.
     unsafe {
-        fill(set.as_mut_ptr());
-        set.assume_init()
+        plan.error.store(*libc::__errno_location(), Ordering::Relaxed);
+        libc::_exit(127)
     }
 }
 
-struct FileActions(libc::posix_spawn_file_actions_t);
-
-impl FileActions {
-    fn new(image: &Image, output: Option<(BorrowedFd<'_>, BorrowedFd<'_>)>) -> io::Result<Self> {
+impl Plan {
+    /// Returns when a call has failed, with its error in `errno`.
+    fn become_program(&self) {
         const DEV_NULL: *const c_char = c"/dev/null".as_ptr();
-        let mut raw = MaybeUninit::uninit();
-        // SAFETY: `init` writes the whole value, and is called once.
-        check(unsafe { libc::posix_spawn_file_actions_init(raw.as_mut_ptr()) })?;
-        // SAFETY: initialized by the line above.
-        let mut actions = Self(unsafe { raw.assume_init() });
-        let this = &raw mut actions.0;
-        // SAFETY: `this` is initialized and live, the paths end with NUL and are copied by the callee.
+        // SAFETY: system calls, in a process with one thread and descriptors, dispositions and a mask of its own. Every
+        // pointer is to a live value of `spawn`, to a constant or to this frame.
         unsafe {
-            check(libc::posix_spawn_file_actions_addchdir_np(this, image.cwd.as_ptr()))?;
-            check(libc::posix_spawn_file_actions_addopen(this, 0, DEV_NULL, libc::O_RDONLY, 0))?;
-            if let Some((stdout, stderr)) = output {
-                check(libc::posix_spawn_file_actions_adddup2(this, stdout.as_raw_fd(), 1))?;
-                check(libc::posix_spawn_file_actions_adddup2(this, stderr.as_raw_fd(), 2))?;
-            } else {
-                check(libc::posix_spawn_file_actions_addopen(this, 1, DEV_NULL, libc::O_WRONLY, 0))?;
-                check(libc::posix_spawn_file_actions_addopen(this, 2, DEV_NULL, libc::O_WRONLY, 0))?;
+            default_dispositions();
+            if libc::setsid() < 0 || libc::chdir(self.cwd) < 0 || !open_as(0, DEV_NULL, libc::O_RDONLY) {
+                return;
             }
-            check(libc::posix_spawn_file_actions_addclosefrom_np(this, 3))?;
+            let opened = match self.output {
+                Some((stdout, stderr)) => libc::dup2(stdout, 1) == 1 && libc::dup2(stderr, 2) == 2,
+                None => open_as(1, DEV_NULL, libc::O_WRONLY) && open_as(2, DEV_NULL, libc::O_WRONLY),
+            };
+            if !opened {
+                return;
+            }
+            close_from(3);
+            if let Some(limit) = &self.descriptors {
+                // One that is refused leaves it as many as we have.
+                libc::setrlimit(libc::RLIMIT_NOFILE, limit);
+            }
+            let mut nothing = MaybeUninit::<libc::sigset_t>::uninit();
+            libc::sigemptyset(nothing.as_mut_ptr());
+            libc::sigprocmask(libc::SIG_SETMASK, nothing.as_ptr(), std::ptr::null_mut());
+            libc::execve(self.path, self.args, self.env);
         }
-        Ok(actions)
     }
 }
 
-impl Drop for FileActions {
+/// Ignored signals would stay ignored, and a handler must not run in a child that shares our memory.
+///
+/// # Safety
+/// In a child that shares no dispositions with anybody.
+unsafe fn default_dispositions() {
+    // SAFETY: all zeros are the default disposition with an empty mask and no flags; SIGKILL and SIGSTOP are refused.
+    unsafe {
+        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        for signal in 1..=64 {
+            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
+        }
+    }
+}
+
+/// # Safety
+/// `path` is a string of C.
+unsafe fn open_as(wanted: c_int, path: *const c_char, flags: c_int) -> bool {
+    // SAFETY: as promised.
+    unsafe {
+        let fd = libc::open(path, flags);
+        fd == wanted || (fd >= 0 && libc::dup2(fd, wanted) == wanted)
+    }
+}
+
+/// # Safety
+/// In a child with descriptors of its own, which needs none of them.
+unsafe fn close_from(first: c_int) {
+    // SAFETY: numbers only; what is not open is not closed.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0) == 0 {
+            return;
+        }
+        // Linux before 5.9, or a sandbox that does not know it.
+        let limit = libc::sysconf(libc::_SC_OPEN_MAX).clamp(1_024, 1_048_576);
+        for fd in first..c_int::try_from(limit).unwrap_or(c_int::MAX) {
+            libc::close(fd);
+        }
+    }
+}
+
+/// All signals are blocked on this thread until it is dropped.
+struct Blocked(libc::sigset_t);
+
+impl Blocked {
+    fn all() -> Self {
+        let mut all = MaybeUninit::uninit();
+        let mut before = MaybeUninit::uninit();
+        // SAFETY: `sigfillset` writes the whole of the one set, `pthread_sigmask` of the other; neither can fail.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            Self(before.assume_init())
+        }
+    }
+}
+
+impl Drop for Blocked {
     fn drop(&mut self) {
-        // SAFETY: initialized in `new`, destroyed once.
-        unsafe { libc::posix_spawn_file_actions_destroy(&raw mut self.0) };
+        // SAFETY: a set that was this thread's mask.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut()) };
     }
 }
 

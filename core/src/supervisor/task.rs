@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::clock;
+use crate::exit::Signal;
 use crate::id::Pid;
 use crate::report::{Change, ProcessState, StartReason, StopReport};
 use crate::spec::{RunSpec, StopSpec};
@@ -31,6 +32,7 @@ pub(super) enum Request {
     SetRestarts(bool),
     SetSpec(Box<RunSpec>),
     Members(oneshot::Sender<Option<Group>>),
+    Signal(Signal, oneshot::Sender<bool>),
     SetStop(Box<StopSpec>),
 }
 
@@ -134,6 +136,11 @@ impl Task {
             Some(Request::SetSpec(spec)) => Event::SetSpec(spec),
             Some(Request::Members(answer)) => {
                 let _gone = answer.send(self.running.as_ref().map(|running| running.group().clone()));
+                return None;
+            }
+            Some(Request::Signal(signal, answer)) => {
+                let lives = self.running.as_mut().filter(|running| !running.is_ending());
+                let _gone = answer.send(lives.map(|running| running.signal(signal)).is_some());
                 return None;
             }
             Some(Request::SetStop(stop)) => Event::SetStop(stop),

@@ -15,7 +15,7 @@ const fn room(floor: u8, name: &'static str, rank: Option<u8>) -> Room {
     Room { name, floor, rank }
 }
 
-const ROOMS: [Room; 24] = [
+const ROOMS: [Room; 25] = [
     room(0, "time", Some(0)),
     room(0, "id", Some(1)),
     room(0, "exit", Some(2)),
@@ -39,6 +39,7 @@ const ROOMS: [Room; 24] = [
     room(4, "control", None),
     room(4, "admin", None),
     room(4, "blocking", None),
+    room(4, "embed", None),
     room(4, "internals", None),
 ];
 
@@ -86,6 +87,8 @@ fn may_use(from: &Room, to: &Room, inner: Option<&str>) -> bool {
         ("simulate", _) => to.floor <= 1 || (to.floor == 2 && inner == Some("machine")),
         ("control", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock" | "descriptors"),
         ("admin", _) => to.floor <= 1 || to.name == "engine",
+        // Each hand alone, by name; and the simulator, for hosts that test their own part.
+        ("embed", _) => to.floor <= 3,
         ("blocking", _) => to.floor <= 1 || matches!(to.name, "engine" | "clock" | "threads"),
         _ if from.floor == to.floor => from.rank.zip(to.rank).is_some_and(|(from, to)| to < from),
         _ => to.floor < from.floor,

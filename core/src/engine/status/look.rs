@@ -1,6 +1,5 @@
 //! The parts of a status, each from what it tells of.
 
-use crate::clock;
 use crate::exit::Exit;
 use crate::id::Pid;
 use crate::proxy::{DrainingProxy, Holder};
@@ -8,13 +7,22 @@ use crate::report::{MemberMemory, OutputLine, ProcessState, StartReason};
 use crate::rollout::{Release, ReleaseState};
 use crate::spec::{Application, OwnerName};
 use crate::supervisor::{MemoryUse, Output};
-use crate::time::Epoch;
+use crate::time::{Epoch, Instant};
 
 use super::published::Shown;
 use super::{
     ChildStatus, ConnectionCounts, ControlStatus, HolderStatus, InstanceStatus, LogLine, ProxyStatus,
     ReleaseStatus, TrafficStatus,
 };
+
+/// What a world does not know of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    /// There is none in a made-up world.
+    pub(super) proxy: Option<&'a DrainingProxy>,
+    pub(super) now: Instant,
+    pub(super) epoch: Epoch,
+}
 
 pub(super) fn control(application: &Application) -> ControlStatus {
     let name = |owner: &Option<OwnerName>| {
@@ -49,24 +57,36 @@ pub(super) fn proxy_status(application: &Application, proxy: &DrainingProxy) -> 
     }
 }
 
-pub(super) fn release(
-    release: &Release,
-    processes: &[Shown],
-    proxy: &DrainingProxy,
-    epoch: Epoch,
-) -> ReleaseStatus {
-    let counts = proxy.counts(release.generation);
+/// Nobody has ever connected.
+pub(super) fn made_up_proxy(application: &Application) -> ProxyStatus {
+    ProxyStatus {
+        connection_count: 0,
+        connections_max: application.proxy.limits.connections_max,
+        connections_refused: 0,
+        host: application.proxy.host.clone(),
+        parked: 0,
+        port: application.proxy.port,
+        traffic: TrafficStatus::Flowing,
+        upstream_host: application.proxy.upstream_host.clone(),
+        access_log: None,
+        unrouted: None,
+    }
+}
+
+pub(super) fn release(release: &Release, processes: &[Shown], seen: Seen<'_>) -> ReleaseStatus {
+    let epoch = seen.epoch;
+    let counts = seen.proxy.map(|proxy| proxy.counts(release.generation)).unwrap_or_default();
     ReleaseStatus {
         activated_at: release.activated_at.map(|at| epoch.wall(at)),
         connection_count: counts.http + counts.websocket,
         connections: ConnectionCounts {
-            holders: holders(release, proxy),
+            holders: seen.proxy.map(|proxy| holders(release, proxy, seen.now)).unwrap_or_default(),
             http: counts.http,
             websocket: counts.websocket,
         },
         drain_started_at: release.drain_started_at.map(|at| epoch.wall(at)),
         ports: release.ports(),
-        processes: processes.iter().map(|shown| instance(shown, epoch)).collect(),
+        processes: processes.iter().map(|shown| instance(shown, seen)).collect(),
         release_id: release.id.clone(),
         release_path: release.path.clone(),
         revision: release.revision.clone(),
@@ -77,15 +97,17 @@ pub(super) fn release(
             .collect(),
         state: release.state.as_str(),
         stopped_at: release.stopped_at.map(|at| epoch.wall(at)),
-        traffic: proxy.traffic(release.generation).filter(|_| release.activated_at.is_some()),
+        traffic: seen
+            .proxy
+            .and_then(|proxy| proxy.traffic(release.generation))
+            .filter(|_| release.activated_at.is_some()),
     }
 }
 
-fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
+fn holders(release: &Release, proxy: &DrainingProxy, now: Instant) -> Vec<HolderStatus> {
     if release.state != ReleaseState::Draining {
         return Vec::new();
     }
-    let now = clock::now();
     let shown = |holder: Holder| HolderStatus {
         age_ms: u64::try_from((now - holder.since).as_millis()).unwrap_or(u64::MAX),
         bytes: holder.bytes,
@@ -97,7 +119,8 @@ fn holders(release: &Release, proxy: &DrainingProxy) -> Vec<HolderStatus> {
     proxy.holders(release.generation).into_iter().map(shown).collect()
 }
 
-pub(super) fn instance((instance, output, memory): &Shown, epoch: Epoch) -> InstanceStatus {
+pub(super) fn instance((instance, output, memory): &Shown, seen: Seen<'_>) -> InstanceStatus {
+    let epoch = seen.epoch;
     let memory = memory.as_ref().and_then(MemoryUse::last);
     let exit = instance.last_exit;
     // Its leader has gone; whatever of its group is still being stopped has no pid of its own here (compat C-62, C-63).
@@ -106,7 +129,7 @@ pub(super) fn instance((instance, output, memory): &Shown, epoch: Epoch) -> Inst
         state => state,
     };
     let uptime = match state {
-        ProcessState::Running { since, .. } => Some(clock::now() - since),
+        ProcessState::Running { since, .. } => Some(seen.now - since),
         _ => None,
     };
     InstanceStatus {

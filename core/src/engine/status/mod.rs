@@ -1,6 +1,8 @@
 //! How everything is, in the shape that Rollbridge's users know (compat C-186 to C-193).
 
 mod look;
+#[cfg(feature = "embed")]
+mod made_up;
 mod published;
 
 use std::collections::BTreeMap;

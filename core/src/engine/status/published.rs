@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::clock;
 use crate::id::{Generation, InstanceKey, ProcessId, ReleaseId};
 use crate::proxy::DrainingProxy;
 use crate::rollout::{Ending, Instance, Owner, Release, ReleaseState, World};
@@ -10,7 +11,7 @@ use crate::spec::Application;
 use crate::supervisor::{MemoryUse, Output};
 use crate::time::Epoch;
 
-use super::look::{control, instance, proxy_status, release};
+use super::look::{Seen, control, instance, made_up_proxy, proxy_status, release};
 use super::{SingleStatus, Status};
 
 /// What the conductor shows after each turn. What changes without it (lines, connections) is looked up when somebody
@@ -78,12 +79,16 @@ impl Published {
     }
 
     pub(in crate::engine) fn status(&self, proxy: &DrainingProxy, epoch: Epoch) -> Status {
+        self.seen(Seen { proxy: Some(proxy), now: clock::now(), epoch })
+    }
+
+    pub(super) fn seen(&self, seen: Seen<'_>) -> Status {
         let releases = |of: &[(Release, Vec<Shown>)]| {
-            of.iter().map(|(of, processes)| release(of, processes, proxy, epoch)).collect()
+            of.iter().map(|(of, processes)| release(of, processes, seen)).collect()
         };
         let single = |(id, shown): &(ProcessId, Shown)| SingleStatus {
             id: id.clone(),
-            process: instance(shown, epoch),
+            process: instance(shown, seen),
         };
         Status {
             active_release_id: self.active.clone(),
@@ -93,7 +98,10 @@ impl Published {
             control: control(&self.application),
             daemon_runtime: None,
             orphans: Vec::new(),
-            proxy: proxy_status(&self.application, proxy),
+            proxy: match seen.proxy {
+                Some(proxy) => proxy_status(&self.application, proxy),
+                None => made_up_proxy(&self.application),
+            },
             releases: releases(&self.releases),
             services: self.services.iter().map(single).collect(),
             singletons: self.singletons.iter().map(single).collect(),

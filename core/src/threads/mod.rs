@@ -1,6 +1,10 @@
 //! Threads of ours in somebody else's process.
 
+mod runtime;
+
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
+
+pub(crate) use runtime::{Threads, Workers};
 
 /// Runs `action` with all signals blocked but those that tell of a bug in this very thread; a thread that it starts
 /// has that mask for life. The host's handlers run on the host's threads, and a peer that is gone is an error of a
