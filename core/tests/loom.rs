@@ -148,7 +148,9 @@ fn what_is_in_progress_is_counted() {
         }
         drop(active.swap(None));
         client.join().expect("the request ends");
-        request(&active, &Held::default(), |_| panic!("there is no release"));
+        let held = Held::default();
+        request(&active, &held, |_| panic!("there is no release"));
+        assert!(held.is_nothing());
         assert_eq!(count.open(), 0);
     });
 }

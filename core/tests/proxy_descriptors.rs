@@ -17,6 +17,7 @@ use serde_json::json;
 
 const ROLE: &str = "ROLLCORE_TEST_UPSTREAM";
 const SOCKET: &str = "ROLLCORE_TEST_SOCKET";
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n";
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]
@@ -51,12 +52,12 @@ fn be_the_proxy(upstream: SocketAddr, socket: &Path) {
     say(&format!("listening {}", proxy.local_addr()));
     let mut eaten = Vec::new();
     for order in std::io::stdin().lines().map_while(Result::ok) {
-        // Whoever was there is gone, with his descriptors.
-        while proxy.admissions().connections > 0 {
+        // Whoever was there is gone, with his descriptors, unless he is to be starved.
+        while !order.ends_with("beside") && proxy.admissions().connections > 0 {
             std::thread::yield_now();
         }
         match order.as_str() {
-            "eat" => eaten.extend(std::iter::from_fn(|| File::open("/dev/null").ok())),
+            "eat" | "eat beside" => eaten.extend(std::iter::from_fn(|| File::open("/dev/null").ok())),
             _ => eaten.clear(),
         }
         let admissions = proxy.admissions();
@@ -169,7 +170,36 @@ fn starve_a_proxy() {
     let late = get(&mut proxy.connect()).expect("it answers");
     assert!(late.starts_with("HTTP/1.1 200 OK\r\n"), "{late}");
     drop(status(&proxy.socket));
+
+    starve_a_client(&mut proxy);
     proxy.end();
+}
+
+/// He is in, and there is no descriptor for his connection to the application: he waits for one a while, and is told when
+/// that does not help.
+fn starve_a_client(proxy: &mut Starved) {
+    let mut client = proxy.connect();
+    let served = get(&mut client).expect("it answers");
+    assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "he is in: {served}");
+    let is_served = (0..5).any(|_| {
+        proxy.tell("eat beside");
+        client.write_all(GET).expect("it is open");
+        client.set_read_timeout(Some(Duration::from_millis(100))).expect("it is not zero");
+        let early = client.peek(&mut [0]);
+        assert!(early.is_err(), "it does not wait");
+        proxy.tell("give back beside");
+        client.set_read_timeout(Some(SOON)).expect("it is not zero");
+        // On a very busy machine it may have waited for too long.
+        answered(&mut client).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 OK\r\n"))
+    });
+    assert!(is_served);
+
+    proxy.tell("eat beside");
+    let told = get(&mut client).expect("it answers");
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.ends_with("Service unavailable\n"), "{told}");
+    proxy.tell("give back beside");
+    let served = get(&mut client).expect("it answers");
+    assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "{served}");
 }
 
 /// Makes sure that control is served; the connection is kept.
@@ -184,7 +214,11 @@ fn status(socket: &Path) -> UnixStream {
 }
 
 fn get(stream: &mut TcpStream) -> std::io::Result<String> {
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n")?;
+    stream.write_all(GET)?;
+    answered(stream)
+}
+
+fn answered(stream: &mut TcpStream) -> std::io::Result<String> {
     let mut answer = [0; 1024];
     let read = stream.read(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer[..read]).into_owned())

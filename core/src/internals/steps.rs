@@ -30,7 +30,7 @@ pub fn pass_request(head: &[u8], out: &mut Vec<u8>) -> bool {
         is_front: false,
         is_tls: false,
         own_host: "127.0.0.1",
-        request_id: "0123456789abcdef0123456789abcdef",
+        request_id: b"0123456789abcdef0123456789abcdef",
     };
     write_request(out, &request, hop, None);
     true

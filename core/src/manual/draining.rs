@@ -132,7 +132,18 @@
 //! | the process breaks the connection before it answers | 502, `Bad gateway` |
 //! | nobody listens, and nobody will (see [restarts](super::tuning_restarts)) | 502, `Bad gateway` |
 //! | traffic is paused for longer than `proxy.limits.parkTimeoutMs` | 503, `Traffic is paused` |
+//! | this machine has no descriptor left for a connection to it, for a second | 503, `Service unavailable` |
 //! | it breaks off in the middle of its answer | the client's connection is cut |
 //!
 //! A request that may be repeated (GET, HEAD, OPTIONS, TRACE, PUT or DELETE, without a body) is sent again, once, when a
 //! kept connection to the process turns out to be dead before a byte of an answer came.
+//!
+//! # What a process says unasked
+//!
+//! Bytes that come on an idle connection answer nothing (a 408 before it is closed, or the rest of an answer that was longer
+//! than it said). They would be taken for the answer to the next request, so a connection on which anything has come is
+//! closed and not used. What the thread has heard of is seen each time. What has come since its last look is seen too, with
+//! a system call, before a request that may not be repeated, and before any request on a connection that has been idle for
+//! 250 ms. What is left: bytes that come unasked on a connection that has just been used, in the microseconds between the
+//! thread's last look and its next request. Nobody can tell them from an answer then, and a process that sends such bytes
+//! is broken.

@@ -47,8 +47,13 @@
 //!
 //! It is offered to whoever speaks TLS (`proxy.tls.http2`, on by default). A request of HTTP/2 becomes one of HTTP/1.1 to
 //! the application, with everything that holds for those: it waits for a process that is restarted, is counted, and belongs
-//! to the release that is active when it comes. Trailers pass in answers; in requests when `Trailer` names them. Not
-//! offered: HTTP/2 without TLS, and WebSockets over HTTP/2 (RFC 8441); browsers open a connection of their own for those.
+//! to the release that is active when it comes. Not offered: HTTP/2 without TLS, and WebSockets over HTTP/2 (RFC 8441);
+//! browsers open a connection of their own for those.
+//!
+//! Trailers pass in answers. In requests those pass that the field `Trailer` names, except what must not come so late
+//! (RFC 9110 §6.5.1: lengths, hosts, credentials and the like). HTTP/2 may bring others unannounced; the HTTP/1.1 library that
+//! writes the request wants to know them before the body, and holding the body back until its end would cost more than
+//! leaving them out, which every intermediary may do. gRPC sends trailers in answers only.
 //!
 //! When the proxy ends, clients are told so (GOAWAY), and what is under way is answered.
 //!

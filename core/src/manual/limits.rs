@@ -49,7 +49,7 @@
 //!
 //! | limit | default | then |
 //! | --- | --- | --- |
-//! | `connectionsMax`, clients that are connected | 16 384, or fewer: see below | more wait in the socket's queue |
+//! | `connectionsMax`, clients that are connected | 16 384, or fewer: see below | more wait in the socket's queue; for them those who have been answered, and idle for a second since, are closed, up to 16 at once |
 //! | `connectionsPerPeerMax`, of one address (IPv6: of its /64) that is no trusted front | no limit | more are closed at once |
 //! | `headTimeoutMs`, from the first byte of a request's head to its last | 60 s | 408, and the connection is closed |
 //! | `idleTimeoutMs`, between two requests and before the first | 60 s | the connection is closed |
@@ -82,6 +82,7 @@
 //! | `proxy.workers`, threads that serve; needs a new daemon | 1, at most 1024 | |
 //! | the socket's queue | 4096, or the system's own limit if lower | the system refuses or delays connections |
 //! | accepted in a row | 16 | those who are there have their turn |
+//! | no descriptor, memory or port for a connection to the process | 1 s, tried again after 5 to 500 ms; idle connections are closed | 503, `Service unavailable` |
 //! | no descriptor to accept with | 1 s, looked again after 5 to 500 ms | who waits is closed, with the descriptor kept for this |
 //! | a process's queue at a Unix socket | its own | another attempt after 1 to 20 ms, within `upstreamConnectTimeoutMs` |
 //! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |

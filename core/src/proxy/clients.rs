@@ -1,12 +1,13 @@
 //! Who is connected, and what each is doing: how a cut finds exactly the connections that hold a release.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::hold::Held;
 use super::holders::{HOLDERS_MAX, Holder, HolderKind};
+use super::machine::Crowding;
 use super::route::Ledger;
 
 /// A connected client. Its own task changes it; others only ask it to close.
@@ -18,24 +19,42 @@ pub(crate) struct Client {
     /// Whether an end of its connection now would look like the proper end of its answer.
     close_delimited: AtomicBool,
     asked_to_close: AtomicBool,
+    /// One of those below.
+    rest: AtomicU8,
     /// Whether its answer is a stream of events.
     is_stream: AtomicBool,
     /// Whether somebody wants to know who it is.
     asked_who: AtomicBool,
     /// The ledger whose requests were asked to go, when this was one of them.
     asked_to_go: AtomicU64,
-    /// Whether there may be an order to cut: every turn of its task looks.
-    has_cut: AtomicBool,
+    /// Whether there may be an order: every turn of its task looks.
+    has_order: AtomicBool,
     was_cut: AtomicBool,
     orders: Mutex<Orders>,
 }
 
+/// Has not been answered yet.
+const NEW: u8 = 0;
+/// Was answered.
+const ANSWERED: u8 = 1;
+/// Was idle when it was looked, and has not been answered since.
+const QUIET: u8 = 2;
+
 #[derive(Default)]
 struct Orders {
     cut: Option<Arc<Ledger>>,
+    end: bool,
     waker: Option<Waker>,
     /// Who it is, if it was asked and has answered.
     who: Option<Box<Holder>>,
+}
+
+/// What a client's task is told.
+pub(super) enum Order {
+    /// Its request, which is counted in this ledger, is to be cut.
+    Cut(Arc<Ledger>),
+    /// It is to end, whatever it is doing.
+    End,
 }
 
 impl Client {
@@ -46,6 +65,7 @@ impl Client {
     /// Its request has ended: whoever it was is nobody's business any more.
     pub(super) fn let_go(&self) {
         self.held.let_go();
+        self.rest.store(ANSWERED, Ordering::Release);
         if self.asked_who.load(Ordering::Acquire) {
             lock(&self.orders).who = None;
             self.asked_who.store(false, Ordering::Release);
@@ -107,6 +127,17 @@ impl Client {
         self.close_delimited.load(Ordering::Relaxed)
     }
 
+    /// Takes note if it is idle, and was answered before: whoever has just come may be about to ask.
+    fn note_if_quiet(&self) {
+        if self.held.is_nothing() && self.rest.load(Ordering::Acquire) != NEW {
+            self.rest.store(QUIET, Ordering::Release);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.rest.load(Ordering::Acquire) == QUIET && self.held.is_nothing() && !self.is_asked_to_close()
+    }
+
     /// Asks its task to close when it is idle.
     pub(super) fn close(&self) {
         self.asked_to_close.store(true, Ordering::Release);
@@ -122,15 +153,26 @@ impl Client {
         lock(&self.orders).waker = Some(waker.clone());
     }
 
-    /// The ledger whose requests are to be cut, if this is one of them.
-    pub(super) fn take_cut(&self) -> Option<Arc<Ledger>> {
-        if !self.has_cut.load(Ordering::Acquire) || !self.has_cut.swap(false, Ordering::AcqRel) {
+    /// What it is told, once.
+    pub(super) fn take_order(&self) -> Option<Order> {
+        if !self.has_order.load(Ordering::Acquire) || !self.has_order.swap(false, Ordering::AcqRel) {
             return None;
         }
-        let ledger = lock(&self.orders).cut.take()?;
+        let mut orders = lock(&self.orders);
+        if orders.end {
+            return Some(Order::End);
+        }
+        let ledger = orders.cut.take()?;
         let is_cut = self.held.is(&ledger.count);
         self.was_cut.store(is_cut, Ordering::Relaxed);
-        is_cut.then_some(ledger)
+        is_cut.then_some(Order::Cut(ledger))
+    }
+
+    /// Its task is to end.
+    fn end(&self) {
+        lock(&self.orders).end = true;
+        self.has_order.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// Whether its last request was cut.
@@ -146,7 +188,7 @@ impl Client {
     fn cut_if_it_holds(&self, ledger: &Arc<Ledger>) {
         if self.held.is(&ledger.count) {
             lock(&self.orders).cut = Some(Arc::clone(ledger));
-            self.has_cut.store(true, Ordering::Release);
+            self.has_order.store(true, Ordering::Release);
             self.wake();
         }
     }
@@ -157,6 +199,7 @@ impl Client {
 pub(crate) struct Clients {
     by_number: Mutex<HashMap<u64, Arc<Client>>>,
     next: AtomicU64,
+    crowding: Mutex<Crowding>,
 }
 
 impl Clients {
@@ -216,6 +259,33 @@ impl Clients {
         }
         left.sort_by_key(|(number, ..)| *number);
         left.into_iter().map(|(_, client, held)| (client, held)).collect()
+    }
+
+    /// Everybody's connection ends now.
+    pub(super) fn end(&self) {
+        for client in lock(&self.by_number).values() {
+            client.end();
+        }
+    }
+
+    /// For whoever finds no place.
+    pub(super) fn crowding(&self) -> MutexGuard<'_, Crowding> {
+        lock(&self.crowding)
+    }
+
+    pub(super) fn note_who_is_quiet(&self) {
+        lock(&self.by_number).values().for_each(|client| client.note_if_quiet());
+    }
+
+    /// Asks up to `max` clients to close who were idle when that was noted, and have been since: those who came first.
+    /// Says how many it asked.
+    pub(super) fn ask_quiet_to_close(&self, max: usize) -> usize {
+        let clients = lock(&self.by_number);
+        let mut quiet: Vec<_> = clients.iter().filter(|(_, client)| client.is_quiet()).collect();
+        quiet.sort_unstable_by_key(|(number, _)| **number);
+        quiet.truncate(max);
+        quiet.iter().for_each(|(_, client)| client.close());
+        quiet.len()
     }
 
     /// Asks every client to close when it is idle.

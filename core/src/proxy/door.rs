@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
 
 use super::accept::{Accepted, Place};
 use super::machine::{INTRODUCTION_BYTES_MAX, Introduction, introduction};
@@ -30,14 +30,21 @@ pub(crate) struct Peer {
 }
 
 /// Serves who was accepted, until the connection ends, as one of `connections`. With `closing` one request only.
-pub(super) fn enter(accepted: Accepted, worker: &Arc<Worker>, closing: bool, connections: &mut JoinSet<()>) {
+pub(super) fn enter(accepted: Accepted, worker: &Arc<Worker>, closing: bool, connections: &TaskTracker) {
     let Accepted { stream, peer: address, place } = accepted;
     let peer = Peer { address, is_tls: false };
     let worker = Arc::clone(worker);
     if worker.shared.tls.get().is_none() && !worker.shared.options.proxy_protocol {
         connections.spawn(serve_connection(stream, peer, worker, closing, place));
     } else {
-        connections.spawn(enter_with_ceremony(stream, peer, worker, closing, place));
+        let mut phase = worker.shared.phase.subscribe();
+        connections.spawn(async move {
+            tokio::select! {
+                biased;
+                _ = phase.wait_for(|phase| *phase == Phase::Ending) => {}
+                () = enter_with_ceremony(stream, peer, worker, closing, place) => {}
+            }
+        });
     }
 }
 

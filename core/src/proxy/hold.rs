@@ -71,6 +71,10 @@ impl Held {
         self.0.load(Ordering::Acquire) == count.id
     }
 
+    pub(super) fn is_nothing(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+
     pub(super) fn let_go(&self) {
         self.0.store(0, Ordering::Release);
     }

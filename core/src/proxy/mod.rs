@@ -17,12 +17,14 @@ mod book;
 mod clients;
 mod door;
 mod draining;
+mod ending;
 mod error;
 mod hold;
 mod holders;
 #[cfg(feature = "tls")]
 mod http2;
 mod inherit;
+mod look;
 pub(crate) mod machine;
 mod options;
 mod parking;
@@ -39,11 +41,9 @@ mod workers;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
-use crate::clock;
 use crate::id::Generation;
-use crate::report::{BackendState, DrainReport};
+use crate::report::BackendState;
 use crate::spec::{AccessLogSpec, ProxyLimits, TlsSpec, TrustedFronts};
 
 pub use accept::Admissions;
@@ -56,14 +56,11 @@ pub use draining::Draining;
 pub use error::{BindError, UpstreamError};
 pub use holders::{HOLDER_PATH_BYTES_MAX, HOLDERS_MAX, Holder, HolderKind};
 pub use machine::{Latency, ParkCounts, StatusCounts, TrafficCounts};
-use machine::{Tally, WindDown};
 pub use options::{ErrorObserver, ProxyOptions, ServeOn, TlsObserver};
 pub use route::{Backend, Counts, Traffic};
-use shared::{Phase, Shared};
+use shared::Shared;
 pub(crate) use tls::rehearse as rehearse_tls;
 pub use tls::{TlsError, TlsNews};
-use tokio::sync::mpsc;
-use wind_down::wind_down;
 use workers::Server;
 
 /// An HTTP/1.1 reverse proxy that changes where requests go between two requests.
@@ -116,10 +113,6 @@ pub struct DrainingProxy {
     listener: Mutex<Option<TcpListener>>,
     servers: Mutex<Vec<Server>>,
 }
-
-/// How long a client that says nothing is waited for once it could go elsewhere: what it sends meanwhile is answered,
-/// and then its connection is closed. As long as others keep an idle connection.
-const LEAVE_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl DrainingProxy {
     /// Listens and serves; every request is answered with 503 until traffic is switched. A host given by name is looked
@@ -245,52 +238,6 @@ impl DrainingProxy {
         self.shared.active.load().as_ref().map(|route| route.ledger.generation)
     }
 
-    /// Who is connected, and who could not be.
-    #[must_use]
-    pub fn admissions(&self) -> Admissions {
-        self.shared.admissions()
-    }
-
-    /// What is open of a release, active or draining (compat C-105).
-    #[must_use]
-    pub fn counts(&self, generation: Generation) -> Counts {
-        self.shared.counts(generation)
-    }
-
-    /// Who is open to a release: the oldest first, at most [`HOLDERS_MAX`]. What they are is said by their own threads: who
-    /// was not asked before may be missing until the next call. Those of a release that drains were asked when its drain
-    /// began.
-    #[must_use]
-    pub fn holders(&self, generation: Generation) -> Vec<Holder> {
-        self.shared.holders(generation)
-    }
-
-    /// What came of a release's requests so far; `None` when it never had traffic here, or that was long ago: of releases
-    /// without traffic the last 32 are remembered.
-    #[must_use]
-    pub fn traffic(&self, generation: Generation) -> Option<TrafficCounts> {
-        self.shared.traffic(generation)
-    }
-
-    /// As [`traffic`](Self::traffic), of all releases that are remembered and [have a name](Self::name_release), by it.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn traffic_by_name(&self) -> Vec<(Arc<str>, TrafficCounts)> {
-        self.shared.traffic_by_name()
-    }
-
-    /// What came of the requests that no release was chosen for: those that could not be understood, and those that came
-    /// while there was no active release.
-    #[must_use]
-    pub fn unrouted_traffic(&self) -> TrafficCounts {
-        self.shared.unrouted.read()
-    }
-
-    /// How many clients are connected.
-    #[must_use]
-    pub fn clients(&self) -> usize {
-        self.shared.clients.count()
-    }
-
     /// What `generation` is called in the access log; its number when nothing was said before traffic went to it.
     pub fn name_release(&self, generation: Generation, name: &str) {
         self.shared.name_release(generation, name);
@@ -357,114 +304,6 @@ impl DrainingProxy {
     pub fn backend_is(&self, generation: Generation, backend: usize, state: BackendState) {
         self.shared.gate.backend_is(generation, backend, state);
     }
-
-    /// Lets nobody new in, and returns when no thread listens any more. Whoever is there is served on, and told to go
-    /// with his next answer (`Connection: close`), so that no request meets a closed connection.
-    ///
-    /// Without `handover` whoever has connected and waits is still served, once, and the socket is closed. With it they
-    /// go on waiting in the socket that is returned: for whoever [listens on](Self::listen_on) it next, in this process
-    /// or another one. [`close`](Self::close) is still to be called. `None` when it did not listen.
-    ///
-    /// # Cancel safety
-    /// It stops listening all the same; a socket that was to be handed over is closed, and whoever waits in it is lost.
-    pub async fn leave(&self, handover: bool) -> Option<TcpListener> {
-        let listener = lock(&self.listener).take();
-        self.shared.enter(Phase::Leaving { handover });
-        let deaf: Vec<_> = lock(&self.servers)
-            .iter_mut()
-            .map(|server| std::mem::replace(&mut server.deaf, mpsc::channel(1).1))
-            .collect();
-        for mut deaf in deaf {
-            let _ = deaf.recv().await;
-        }
-        listener.filter(|_| handover)
-    }
-
-    /// Ends it: nothing new is accepted, idle clients are closed, requests under way and tunnels may finish within
-    /// `budget`; what is left then is cut, and counted in the report. When this returns the socket is closed and the
-    /// threads are gone. A second call returns at once with nothing to report. Needs a tokio runtime with time.
-    ///
-    /// After [`leave`](Self::leave), idle clients have 5 s of the budget for another request.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the proxy closing without a budget; dropping the proxy then ends it.
-    pub async fn close(&self, budget: Duration) -> DrainReport {
-        let began = clock::now();
-        let ledgers = self.shared.ledgers();
-        let open_at_start = ledgers.iter().map(|ledger| ledger.counts().total()).sum();
-        let before = tally_of(&ledgers);
-        drop(lock(&self.listener).take());
-        self.shared.enter(Phase::Closing);
-        let mut servers = std::mem::take(&mut *lock(&self.servers));
-
-        if tokio::time::timeout(budget, self.all_left_or_asked(&mut servers, &ledgers, budget)).await.is_err()
-        {
-            // Without a release first: what is cut must not find its route again.
-            drop(self.shared.active.swap(None));
-            for ledger in &ledgers {
-                self.shared.clients.cut(ledger);
-            }
-            let idle_too = tokio::time::timeout(machine::CUT_TIMEOUT, all_idle(&ledgers));
-            let _ = idle_too.await;
-            self.shared.enter(Phase::Ending);
-            all_ended(&mut servers).await;
-        }
-        for thread in servers.into_iter().filter_map(|server| server.thread) {
-            // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
-            let _ = thread.join();
-        }
-        if let Some(log) = self.shared.access.swap(None) {
-            log.finish().await;
-        }
-        let tally = Tally { open_at_start, ..tally_of(&ledgers).since(before) };
-        tally.report(clock::now() - began)
-    }
-
-    /// Ends it at once: connections are cut, and the threads end on their own shortly after.
-    pub(crate) fn end(&self) {
-        drop(lock(&self.listener).take());
-        self.shared.enter(Phase::Ending);
-    }
-
-    /// Asks those who stay to go, when the budget is nearly spent.
-    async fn all_left_or_asked(
-        &self,
-        servers: &mut [Server],
-        ledgers: &[Arc<route::Ledger>],
-        budget: Duration,
-    ) {
-        let asking = WindDown::new(clock::now(), budget, self.shared.limits().wind_down_window);
-        tokio::select! {
-            () = self.all_left(servers) => {}
-            never = wind_down(&self.shared.clients, ledgers, asking) => match never {},
-        }
-    }
-
-    async fn all_left(&self, servers: &mut [Server]) {
-        if self.shared.is_leaving()
-            && tokio::time::timeout(LEAVE_IDLE_TIMEOUT, all_ended(servers)).await.is_err()
-        {
-            // Whoever was answered since was closed with his answer: these have been idle all the time, or are busy.
-            self.shared.clients.close();
-        }
-        all_ended(servers).await;
-    }
-}
-
-async fn all_ended(servers: &mut [Server]) {
-    for server in servers {
-        let _ = server.ended.recv().await;
-    }
-}
-
-async fn all_idle(ledgers: &[Arc<route::Ledger>]) {
-    for ledger in ledgers {
-        ledger.gone().await;
-    }
-}
-
-fn tally_of(ledgers: &[Arc<route::Ledger>]) -> Tally {
-    ledgers.iter().map(|ledger| ledger.tally()).fold(Tally::default(), Tally::plus)
 }
 
 impl Drop for DrainingProxy {

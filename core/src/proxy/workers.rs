@@ -14,8 +14,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::task::TaskTracker;
 
 use crate::threads::without_signals;
 
@@ -126,12 +126,12 @@ impl Work {
             Err(error) => return tracing::error!(%error, "the proxy cannot watch its socket"),
         };
         tokio::spawn(watch_certificates(Arc::clone(&worker)));
-        let mut connections = JoinSet::new();
-        serve_until_closing(&listener, &worker, &mut connections).await;
+        let connections = TaskTracker::new();
+        serve_until_closing(&listener, &worker, &connections).await;
         let handed_over = *worker.shared.phase.borrow() == Phase::Leaving { handover: true };
         match handed_over {
             true => drop(listener),
-            false => take_waiting(listener, &worker, &mut connections),
+            false => take_waiting(listener, &worker, &connections),
         }
         drop(listens);
         until_gone(&worker, connections).await;
@@ -139,19 +139,17 @@ impl Work {
 }
 
 /// What came last is not asked to close: it closes after its only request.
-async fn until_gone(worker: &Worker, mut connections: JoinSet<()>) {
+async fn until_gone(worker: &Worker, connections: TaskTracker) {
+    connections.close();
     let mut phase = worker.shared.phase.subscribe();
-    let mut ending = pin!(phase.wait_for(|phase| *phase == Phase::Ending));
-    loop {
-        tokio::select! {
-            biased;
-            _ = ending.as_mut() => return,
-            next = connections.join_next() => if next.is_none() { return },
-        }
+    tokio::select! {
+        biased;
+        _ = phase.wait_for(|phase| *phase == Phase::Ending) => worker.shared.clients.end(),
+        () = connections.wait() => {}
     }
 }
 
-async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
+async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, connections: &TaskTracker) {
     let mut phase = worker.shared.phase.subscribe();
     let mut closing = pin!(phase.wait_for(|phase| *phase != Phase::Serving));
     let mut acceptor = Acceptor::new(listener, worker);
@@ -167,14 +165,13 @@ async fn serve_until_closing(listener: &TcpListener, worker: &Arc<Worker>, conne
                 return;
             }
             _ = sweep.tick() => worker.pool.sweep(),
-            Some(_) = connections.join_next() => {}
             accepted = acceptor.next() => accepted.for_each(|accepted| enter(accepted, worker, false, connections)),
         }
     }
 }
 
 /// Whoever had connected before the end is still served, once, even beyond the limits; then the socket is closed.
-fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &mut JoinSet<()>) {
+fn take_waiting(listener: TcpListener, worker: &Arc<Worker>, connections: &TaskTracker) {
     // Asks the kernel itself: the runtime may not have heard of the last ones yet.
     let Ok(listener) = listener.into_std() else { return };
     // No more than fit into the queue: a socket that somebody else holds, too, may get new ones all the time.

@@ -1,6 +1,8 @@
 //! The engine with real processes and a real proxy: what a deploy does, and what a failed one leaves alone.
 
 mod app;
+#[cfg(feature = "tls")]
+mod certificates;
 mod end;
 mod ending;
 mod failures;

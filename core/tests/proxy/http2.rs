@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Body, Frame};
 use hyper::client::conn::http2::SendRequest;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderMap, HeaderValue};
 use hyper::http::request::Builder;
 use hyper::{Request, Response, StatusCode, Version};
 use rollcore::{DrainingProxy, Http2Limits, ProxyOptions, TlsSpec, Traffic};
@@ -220,6 +221,37 @@ async fn trailers_pass() {
         (&HeaderValue::from(0), &HeaderValue::from(7))
     );
     assert_eq!(answer.to_bytes(), "hi");
+}
+
+/// In HTTP/1.1 the fields that follow a body are announced before it; what was not announced has nowhere to go, and may be
+/// left out (RFC 9110 §6.5.1).
+#[tokio::test]
+async fn trailers_of_a_request_pass_when_they_are_announced() {
+    let (app, mut peers) = App::by_hand().await;
+    let mut shop = Shop::new();
+    let proxy = shop.proxy_to(app.address);
+    let mut client: SendRequest<UnsyncBoxBody<Bytes, Infallible>> = shop.http2(proxy.local_addr()).await;
+    for (announced, passes) in [("x-sum, authorization", "x-sum: 7\r\n"), ("", "")] {
+        let trailers = ["x-sum", "authorization", "x-other"]
+            .map(|name| (name.parse().expect("a name"), HeaderValue::from(7)));
+        let trailers = HeaderMap::from_iter(trailers);
+        // Not told how long it is: a length would leave no place for trailers.
+        let frames = [Frame::data(Bytes::from("hi")), Frame::trailers(trailers)];
+        let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok)));
+        let mut request = Request::post("https://shop.test/");
+        if !announced.is_empty() {
+            request = request.header("trailer", announced);
+        }
+        let answer = client.send_request(request.body(body.boxed_unsync()).expect("a request"));
+        let answer = tokio::spawn(answer);
+        let mut peer = next(&mut peers).await;
+        assert!(peer.head().await.contains("Transfer-Encoding: chunked\r\n"));
+        let end = format!("0\r\n{passes}\r\n");
+        let whole = format!("2\r\nhi\r\n{end}");
+        assert_eq!(peer.exactly(whole.len()).await, whole);
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        within(answer).await.expect("no panic").expect("an answer");
+    }
 }
 
 /// Whoever takes a request back costs nothing from then on, and the others on the connection notice nothing.

@@ -73,6 +73,40 @@ async fn connections_max() {
     connected(&proxy, 0).await;
 }
 
+/// Whoever has been answered and is idle goes when others wait: well before `idle_timeout`. Whoever waits for his answer,
+/// or has not asked yet, stays.
+#[tokio::test]
+async fn idle_clients_make_room() {
+    let (app, mut upstreams) = App::by_hand().await;
+    let proxy = limited(app.address, ProxyLimits { connections_max: 3, ..ProxyLimits::default() });
+    let mut idle = Peer::connect(proxy.local_addr()).await;
+    idle.send(GET).await;
+    let mut upstream = next(&mut upstreams).await;
+    upstream.head().await;
+    upstream.send(ok("first")).await;
+    assert_eq!(idle.response().await.1, "first");
+    let mut busy = Peer::connect(proxy.local_addr()).await;
+    busy.send(GET).await;
+    upstream.head().await;
+    let mut silent = Peer::connect(proxy.local_addr()).await;
+    connected(&proxy, 3).await;
+
+    let mut fourth = Peer::connect(proxy.local_addr()).await;
+    idle.gone().await;
+    fourth.send(GET).await;
+    let mut another = next(&mut upstreams).await;
+    another.head().await;
+    another.send(ok("fourth")).await;
+    assert_eq!(fourth.response().await.1, "fourth");
+    upstream.send(ok("second")).await;
+    assert_eq!(busy.response().await.1, "second");
+    silent.send(GET).await;
+    // The one that was used last is used first.
+    upstream.head().await;
+    upstream.send(ok("third")).await;
+    assert_eq!(silent.response().await.1, "third");
+}
+
 #[tokio::test]
 async fn connections_per_peer_max() {
     let app = App::saying("hello").await;

@@ -54,6 +54,11 @@ fn the_demo_loses_nothing_and_leaves_nothing() {
     {
         assert!(text.contains(line), "{line:?} is missing in\n{text}");
     }
+    let killed = text.lines().find(|line| line.starts_with("✓ kill the app: killed 3 times; GETs: "));
+    let killed = killed.unwrap_or_else(|| panic!("it was not killed in\n{text}"));
+    for part in [" 0 failed; POSTs: ", " lost (all reported), 0 doubled"] {
+        assert!(killed.contains(part), "{part:?} is missing in {killed}");
+    }
     for reason in ["Health check failed for http://127.0.0.1:", "AUTH_SECRET missing"] {
         assert!(text.contains(reason), "{reason:?} is missing in\n{text}");
     }

@@ -1,8 +1,8 @@
 //! How clients come in.
 //!
 //! ```text
-//!  a client connects ──▶ is there a place? ──no──▶ he waits in the socket's queue until somebody leaves
-//!                              │ yes
+//!  a client connects ──▶ is there a place? ──no──▶ he waits in the socket's queue until somebody leaves; whoever has been
+//!                              │ yes               idle for a second is asked to
 //!                              ▼
 //!                        accept ──no descriptor──▶ close idle connections to the application, pause, and look again;
 //!                              │                   after a second he is turned away
@@ -16,6 +16,7 @@
 
 mod budget;
 mod places;
+mod room;
 
 use std::io;
 use std::net::SocketAddr;
@@ -98,8 +99,7 @@ impl<'a> Acceptor<'a> {
             self.pause_until = None;
         }
         if matches!(std::future::poll_fn(|cx| self.poll_batch(cx)).await, Stopped::Full) {
-            let shared = self.shared;
-            shared.places.room(|| shared.connections_max()).await;
+            room::room(self.shared, self.listener).await;
         }
         self.batch.drain(..)
     }

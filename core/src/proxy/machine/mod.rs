@@ -3,6 +3,7 @@
 
 #[cfg(feature = "tls")]
 mod certificates;
+mod crowding;
 mod drain;
 mod events;
 pub(crate) mod fields;
@@ -23,6 +24,7 @@ pub(crate) mod wire;
 
 #[cfg(feature = "tls")]
 pub(crate) use certificates::{Names, Watch};
+pub(crate) use crowding::{Crowded, Crowding, QUIET_MIN, asked_at_once};
 pub(crate) use drain::{CUT_TIMEOUT, DrainAction, DrainEvent, DrainMachine, Tally};
 pub(crate) use events::Events;
 pub use histogram::Latency;

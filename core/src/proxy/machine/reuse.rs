@@ -3,6 +3,12 @@
 //! An application may close an idle connection at any moment, also while a request is on its way to it. A request that
 //! may be sent twice is sent again (RFC 9110 §9.2.2); one that may not is only given to a connection that is very
 //! likely to live: used a moment ago, kept open by the application at least once before, and silent right now.
+//!
+//! What comes on an idle connection answers nothing: whoever finds it there closes the connection (RFC 9112 §9.3: without
+//! it, that would be taken for the answer to the next request). The runtime tells what it has heard, for nothing. What has
+//! come since then only the kernel knows, and asking it is a system call. That is worth it for a request that cannot be
+//! sent twice, and for a connection that has been idle for as long as an application may think too long: some send a 408
+//! before they close (RFC 9110 §15.5.9).
 
 use std::time::Duration;
 
@@ -10,6 +16,9 @@ use std::time::Duration;
 const SURE_IDLE_MAX: Duration = Duration::from_secs(1);
 /// An application that closes after each answer has done so by then.
 const SURE_IDLE_MIN: Duration = Duration::from_millis(20);
+/// From then on an application may have lost its patience: nobody waits for the next request in less than a second. Also
+/// rare enough: each connection costs so at most four system calls a second.
+const PATIENCE_MIN: Duration = Duration::from_millis(250);
 /// How much earlier than the application we stop using a connection, so that our request never crosses its close.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -27,8 +36,10 @@ pub(crate) struct Idle {
 /// Whether to use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reuse {
-    /// For any request.
+    /// Yes.
     Yes,
+    /// If nothing has come on it, as the kernel knows right now.
+    IfSilent,
     /// Not for this request.
     NotForThis,
     /// Not any more.
@@ -61,8 +72,10 @@ pub(crate) fn may_reuse(connection: Idle, repeatable: bool) -> Reuse {
     let Idle { idle, limit, served } = connection;
     if idle >= limit {
         Reuse::Expired
-    } else if repeatable || (idle <= SURE_IDLE_MAX && (served > 1 || idle >= SURE_IDLE_MIN)) {
+    } else if repeatable && idle < PATIENCE_MIN {
         Reuse::Yes
+    } else if repeatable || (idle <= SURE_IDLE_MAX && (served > 1 || idle >= SURE_IDLE_MIN)) {
+        Reuse::IfSilent
     } else {
         Reuse::NotForThis
     }
@@ -93,9 +106,10 @@ mod tests {
             (may_reuse(connection, true), may_reuse(connection, false))
         };
         assert_eq!(reuse(1, 1), (Reuse::Yes, Reuse::NotForThis));
-        assert_eq!(reuse(1, 2), (Reuse::Yes, Reuse::Yes));
-        assert_eq!(reuse(500, 1), (Reuse::Yes, Reuse::Yes));
-        assert_eq!(reuse(1_500, 9), (Reuse::Yes, Reuse::NotForThis));
+        assert_eq!(reuse(1, 2), (Reuse::Yes, Reuse::IfSilent));
+        assert_eq!(reuse(249, 1), (Reuse::Yes, Reuse::IfSilent));
+        assert_eq!(reuse(250, 1), (Reuse::IfSilent, Reuse::IfSilent));
+        assert_eq!(reuse(1_500, 9), (Reuse::IfSilent, Reuse::NotForThis));
         assert_eq!(reuse(4_000, 9), (Reuse::Expired, Reuse::Expired));
     }
 }

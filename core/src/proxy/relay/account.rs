@@ -13,6 +13,7 @@ use crate::proxy::shared::Worker;
 use crate::time::Instant;
 
 use super::asked::Asked;
+use super::moment;
 
 /// One request: its hold on a release, and what came of it so far.
 pub(super) struct Account {
@@ -47,7 +48,7 @@ impl Account {
             client: Arc::clone(client),
             peer,
             is_open: true,
-            began: clock::now(),
+            began: moment::now(),
             ticket: None,
             ledger: None,
             asked: Asked::default(),
@@ -143,7 +144,7 @@ impl Account {
     /// The head of its answer goes to the client.
     pub(super) fn answers(&mut self, status: u16) {
         self.status = Some(status);
-        self.answered = Some(clock::now());
+        self.answered = Some(moment::now());
     }
 
     pub(super) fn become_tunnel(&mut self) {
@@ -172,7 +173,7 @@ impl Drop for Account {
         let record = Record {
             ledger: self.ledger(),
             answered: self.answered,
-            ended: clock::now(),
+            ended: if self.ending == Ending::Whole { moment::now() } else { clock::now() },
             status: self.status,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,

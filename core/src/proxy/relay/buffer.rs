@@ -146,6 +146,9 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
+        if bytes.capacity() == 0 {
+            return;
+        }
         bytes.clear();
         // The thread may be ending.
         let _ = STORE.try_with(|store| {
@@ -164,14 +167,25 @@ impl Drop for Buffer {
     }
 }
 
+/// Where bytes come from.
+pub(crate) trait Source: AsyncRead + Unpin {
+    /// Whether it is worth while to have room at hand. While it is not, the task is woken when that may have changed.
+    fn poll_stirs(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 /// Reads what there is into a buffer that may not be there yet, and that is given up again when nothing is there.
 /// `left`: how many bytes are known to be still to come.
 pub(super) fn poll_fill(
     slot: &mut Option<Buffer>,
     cx: &mut Context<'_>,
-    from: &mut (impl AsyncRead + Unpin),
+    from: &mut impl Source,
     left: u64,
 ) -> Poll<io::Result<usize>> {
+    if slot.is_none() && from.poll_stirs(cx).is_pending() {
+        return Poll::Pending;
+    }
     if slot.as_ref().is_none_or(|buffer| buffer.is_empty() && !buffer.is_large) {
         let is_long = left >= LARGE_BYTES as u64 / 4
             || slot.as_ref().is_some_and(|buffer| buffer.full_reads >= FULL_READS_MAX);

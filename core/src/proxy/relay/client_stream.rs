@@ -1,16 +1,27 @@
 //! What a client's connection must be able to do.
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::task::{Context, Poll};
+
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
+use super::buffer::Source;
+
 /// What a client can be connected by.
-pub(crate) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+pub(crate) trait ClientStream: Source + AsyncWrite + Send + 'static {
     /// Whether its proper end has to be said, because one that is not said could be anybody's.
     const SAYS_ITS_END: bool = false;
 
     /// From now on its end is a reset: a client that takes the end of its connection for the end of its answer must not
     /// take half an answer for a whole one (compat C-92).
     fn end_with_reset(&mut self);
+}
+
+impl Source for TcpStream {
+    fn poll_stirs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is read as one.
+        self.poll_read_ready(cx).map(drop)
+    }
 }
 
 impl ClientStream for TcpStream {
@@ -21,6 +32,9 @@ impl ClientStream for TcpStream {
 }
 
 #[cfg(feature = "tls")]
+impl Source for tokio_rustls::server::TlsStream<TcpStream> {}
+
+#[cfg(feature = "tls")]
 impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
     const SAYS_ITS_END: bool = true;
 
@@ -29,6 +43,8 @@ impl ClientStream for tokio_rustls::server::TlsStream<TcpStream> {
         self.get_mut().0.end_with_reset();
     }
 }
+
+impl Source for tokio::io::DuplexStream {}
 
 impl ClientStream for tokio::io::DuplexStream {
     /// Whoever is at the other end speaks HTTP/1.1 and is never sent an answer that ends with its connection.

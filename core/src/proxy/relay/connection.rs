@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::clock;
-use crate::proxy::clients::Client;
+use crate::proxy::clients::{Client, Order};
 use crate::proxy::door::Peer;
-use crate::proxy::machine::fields::client_address;
+use crate::proxy::machine::fields::ClientAddress;
 use crate::proxy::shared::Worker;
 
 use super::alarm::Alarm;
 use super::buffer::{Buffer, poll_fill};
 use super::client_stream::ClientStream;
+use super::moment;
 use super::tunnel::Tunnel;
 
 /// How long a client that connected while the proxy was closing may take to send its only request.
@@ -32,7 +32,9 @@ pub(super) struct Connection<S: ClientStream> {
     pub(super) alarm: Alarm,
     pub(super) peer: SocketAddr,
     /// The client's address as the application sees it.
-    pub(super) address: Box<str>,
+    pub(super) address: ClientAddress,
+    /// As it was when its last request came.
+    pub(super) idle_timeout: Duration,
     /// Whether the other side is a front of ours.
     pub(super) is_front: bool,
     pub(super) is_tls: bool,
@@ -70,35 +72,42 @@ pub(crate) fn serve_connection<S: ClientStream>(
         client: Arc::clone(&registered.client),
         alarm: Alarm::new(),
         peer: peer.address,
-        address: client_address(peer.address.ip()).into(),
+        address: ClientAddress::of(peer.address.ip()),
+        idle_timeout: worker.shared.limits().idle_timeout,
         is_front: worker.shared.trusted.load().contains(peer.address.ip()),
         is_tls: peer.is_tls,
         is_last: closing,
         worker,
     };
     async move {
-        until_cut(pin!(connection.run()), &registered.client).await;
+        until_told(pin!(connection.run()), &registered.client).await;
         drop(connection);
         drop(registered);
         drop(held);
     }
 }
 
-/// Ends early when the client's request is to be cut, and counts that.
-async fn until_cut(mut run: Pin<&mut impl Future<Output = ()>>, client: &Client) {
+/// Ends early when the client's request is to be cut, and counts that, or when everything ends.
+fn until_told<'c>(
+    mut run: Pin<&'c mut impl Future<Output = ()>>,
+    client: &'c Client,
+) -> impl Future<Output = ()> {
     let mut known: Option<Waker> = None;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
+        moment::turn_begins();
         if !known.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             client.set_waker(cx.waker());
             known = Some(cx.waker().clone());
         }
-        if let Some(ledger) = client.take_cut() {
-            ledger.count_cut(client.is_tunnel());
-            return Poll::Ready(());
+        match client.take_order() {
+            Some(Order::Cut(ledger)) => {
+                ledger.count_cut(client.is_tunnel());
+                Poll::Ready(())
+            }
+            Some(Order::End) => Poll::Ready(()),
+            None => run.as_mut().poll(cx),
         }
-        run.as_mut().poll(cx)
     })
-    .await;
 }
 
 impl<S: ClientStream> Connection<S> {
@@ -106,35 +115,42 @@ impl<S: ClientStream> Connection<S> {
         let mut input = None;
         loop {
             if !self.request_begins(&mut input).await {
-                return self.end().await;
+                return Box::pin(self.end()).await;
             }
-            // In a box of its own, so that an idle client costs little.
+            // Everything but the wait is in a box of its own, so that an idle client costs little.
             match Box::pin(self.exchange(input.take())).await {
                 Next::Request(rest) => input = rest,
-                Next::Close => return self.end().await,
-                Next::Linger => return self.linger().await,
-                Next::Tunnel(tunnel, _) => return tunnel.run(&mut self.stream, &mut self.alarm).await,
+                Next::Close => return Box::pin(self.end()).await,
+                Next::Linger => return Box::pin(self.linger()).await,
+                Next::Tunnel(tunnel, _) => {
+                    return Box::pin(tunnel.run(&mut self.stream, &mut self.alarm)).await;
+                }
             }
         }
     }
 
     /// Waits for the first byte of a request; `false` when none will come.
-    async fn request_begins(&mut self, input: &mut Option<Buffer>) -> bool {
-        if input.as_ref().is_some_and(|input| !input.is_empty()) {
-            return true;
+    fn request_begins(&mut self, input: &mut Option<Buffer>) -> impl Future<Output = bool> {
+        let is_there = input.as_ref().is_some_and(|input| !input.is_empty());
+        if !is_there {
+            let timeout = match self.is_last {
+                true => LAST_HEAD_TIMEOUT,
+                false => self.idle_timeout,
+            };
+            self.alarm.set(Some(moment::now() + timeout));
         }
-        let timeout = match self.is_last {
-            true => LAST_HEAD_TIMEOUT,
-            false => self.worker.shared.limits().idle_timeout,
-        };
-        self.alarm.set(Some(clock::now() + timeout));
-        let Self { stream, alarm, client, .. } = self;
-        poll_fn(|cx| match poll_fill(input, cx, stream, 0) {
-            Poll::Ready(read) => Poll::Ready(matches!(read, Ok(1..))),
-            Poll::Pending if client.is_asked_to_close() || alarm.is_due(cx) => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
+        poll_fn(move |cx| {
+            if is_there {
+                return Poll::Ready(true);
+            }
+            match poll_fill(input, cx, &mut self.stream, 0) {
+                Poll::Ready(read) => Poll::Ready(matches!(read, Ok(1..))),
+                Poll::Pending if self.client.is_asked_to_close() || self.alarm.is_due(cx) => {
+                    Poll::Ready(false)
+                }
+                Poll::Pending => Poll::Pending,
+            }
         })
-        .await
     }
 
     /// Says that this is the end, to a client who has to hear it (RFC 8446 §6.1), unless the answer broke off.
@@ -145,7 +161,7 @@ impl<S: ClientStream> Connection<S> {
     }
 
     async fn shut_down(&mut self) -> bool {
-        self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+        self.alarm.set(Some(moment::now() + LINGER_TIMEOUT));
         poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
             Poll::Pending if !self.alarm.is_due(cx) => Poll::Pending,
             shut => Poll::Ready(matches!(shut, Poll::Ready(Ok(())))),
@@ -156,7 +172,7 @@ impl<S: ClientStream> Connection<S> {
     /// Lets the client finish what it is sending.
     async fn linger(&mut self) {
         if self.shut_down().await {
-            self.alarm.set(Some(clock::now() + LINGER_TIMEOUT));
+            self.alarm.set(Some(moment::now() + LINGER_TIMEOUT));
             poll_fn(|cx| self.poll_linger(cx)).await;
         }
     }
@@ -192,7 +208,7 @@ impl<S: ClientStream> Connection<S> {
                     Poll::Ready(result) => return Poll::Ready(result.is_ok() && bytes.is_empty()),
                     Poll::Pending => {
                         if !is_set {
-                            self.alarm.set(Some(clock::now() + timeout));
+                            self.alarm.set(Some(moment::now() + timeout));
                             is_set = true;
                         }
                         return if self.alarm.is_due(cx) { Poll::Ready(false) } else { Poll::Pending };

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::clock;
 use crate::proxy::holders::HolderKind;
 use crate::proxy::machine::wire::{HeadEnd, Refusal, empty_lines};
 use crate::proxy::machine::{Death, Deaths, Unserved};
@@ -14,7 +13,6 @@ use crate::proxy::parking::Stay;
 use crate::proxy::record::Ending;
 use crate::proxy::shared::Worker;
 use crate::spec::ProxyLimits;
-use crate::time::Instant;
 
 use super::account::Account;
 use super::asked::Asked;
@@ -22,6 +20,7 @@ use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
 use super::flight::{Broken, Expired, Flight, Met};
+use super::moment;
 use super::plan::Plan;
 use super::reply::{Begun, Reply, ReplyEnd};
 use super::tunnel::Tunnel;
@@ -31,6 +30,8 @@ use super::upstream::{Unreached, Upstream, dial};
 const INTERIM_MAX: u32 = 64;
 /// What a request is answered with that waited for paused traffic in vain.
 const PAUSED: &str = "Traffic is paused\n";
+/// What a request is answered with for which this machine has no descriptor left.
+const SHORT: &str = "Service unavailable\n";
 
 /// How the head of a request has come, or not.
 enum Head {
@@ -72,36 +73,35 @@ impl<S: ClientStream> Connection<S> {
     /// Answers one request, of which at least a byte is there.
     pub(super) async fn exchange(&mut self, input: Option<Buffer>) -> Next<S> {
         let worker = Arc::clone(&self.worker);
-        let mut account = Account::new(&worker, &self.client, self.peer);
         let limits = worker.shared.limits().clone();
-        let mut input = input.unwrap_or_else(Buffer::new);
-        let head = match self.read_head(&mut input, &limits, account.began).await {
+        self.idle_timeout = limits.idle_timeout;
+        // In a box from the begin: it is handed on from step to step, and each would have room for it in the future of
+        // this request.
+        let account = Account::new(&worker, &self.client, self.peer);
+        let mut flight = Box::new(Flight::new(account, input.unwrap_or_else(Buffer::new), &limits));
+        let head = match self.read_head(&mut flight, &limits).await {
             Head::Whole(head) => head,
-            Head::Refused(refusal) => return self.refuse(refusal, account).await,
+            Head::Refused(refusal) => return Box::pin(self.refuse(refusal, flight.account)).await,
             Head::Gone => {
-                account.forget();
+                flight.account.forget();
                 return Next::Close;
             }
         };
-        let mut out = Buffer::new();
-        let planned = self.plan(&input.filled()[..head], limits.head_fields_max, &mut out);
-        input.consume(head);
-        let plan = match planned {
+        let plan = match self.plan(&mut flight, head, &limits) {
             Ok(plan) => plan,
-            Err(refusal) => return self.refuse(refusal, account).await,
+            Err(refusal) => return Box::pin(self.refuse(refusal, flight.account)).await,
         };
-        account.is_http_10 = plan.is_http_10;
+        flight.account.is_http_10 = plan.is_http_10;
         if worker.keeps_lines() {
-            account.asked = Asked::of(out.filled(), true);
+            flight.account.asked = Asked::of(flight.out.filled(), true);
         }
-        // In a box: it is handed on from step to step, and each would have room for it in the future of this request.
-        let flight = Box::new(Flight::new(account, input, out, plan.body, &limits));
         self.answer(plan, flight, &worker, &limits).await
     }
 
-    async fn read_head(&mut self, input: &mut Buffer, limits: &ProxyLimits, began: Instant) -> Head {
+    async fn read_head(&mut self, flight: &mut Flight, limits: &ProxyLimits) -> Head {
         let mut end = HeadEnd::default();
-        self.alarm.set(Some(began + limits.head_timeout));
+        self.alarm.set(Some(flight.account.began + limits.head_timeout));
+        let input = flight.input.get_or_insert_with(Buffer::new);
         let Self { stream, alarm, .. } = self;
         poll_fn(|cx| {
             loop {
@@ -162,10 +162,10 @@ impl<S: ClientStream> Connection<S> {
                     flight.account.tell(message, false);
                 }
                 let answered = plan.answered(flight.has_come());
-                self.answer_here(status, text, answered, flight).await
+                Box::pin(self.answer_here(status, text, answered, flight)).await
             }
             Way::ClientGone => Next::Close,
-            Way::Refused(refusal) => self.refuse(refusal, flight.account).await,
+            Way::Refused(refusal) => Box::pin(self.refuse(refusal, flight.account)).await,
         }
     }
 
@@ -192,7 +192,7 @@ impl<S: ClientStream> Connection<S> {
         let gate = &worker.shared.gate;
         let mut stay = gate.stay(flight.bytes_held());
         if !gate.is_open()
-            && let Err(way) = self.wait(flight, stay.enter()).await
+            && let Err(way) = Box::pin(self.wait(flight, stay.enter())).await
         {
             return way;
         }
@@ -235,7 +235,7 @@ impl<S: ClientStream> Connection<S> {
             may_be_kept = false;
             if was_fresh {
                 flight.account.give_up_ticket();
-                match self.wait(flight, stay.died(upstream.route)).await {
+                match Box::pin(self.wait(flight, stay.died(upstream.route))).await {
                     Ok(()) => {}
                     Err(Way::ClientGone) => return Way::ClientGone,
                     Err(_) => return Way::failed(message),
@@ -262,8 +262,10 @@ impl<S: ClientStream> Connection<S> {
                 return Ok(upstream);
             }
         }
-        let dialled = dial(route, backend, limits.upstream_connect_timeout).await;
-        let Unreached { message, is_refused, failures } = match dialled {
+        // In a box, as everything else that is rare: the future of a request is moved, and has to fit into small memory.
+        let dialled =
+            Box::pin(dial(route, backend, limits.upstream_connect_timeout, &self.worker.pool)).await;
+        let Unreached { message, is_refused, is_ours, failures } = match dialled {
             Ok(upstream) => {
                 stay.connected(id);
                 return Ok(upstream);
@@ -271,11 +273,14 @@ impl<S: ClientStream> Connection<S> {
             Err(unreached) => unreached,
         };
         flight.account.connect_failures += failures;
+        if is_ours {
+            return Err(Some(Way::None { status: 503, text: Some(SHORT), message: Some(message) }));
+        }
         if !is_refused {
             return Err(Some(Way::failed(message)));
         }
         flight.account.give_up_ticket();
-        match self.wait(flight, stay.refused(id)).await {
+        match Box::pin(self.wait(flight, stay.refused(id))).await {
             Ok(()) => Err(None),
             Err(Way::ClientGone) => Err(Some(Way::ClientGone)),
             Err(_) => Err(Some(Way::failed(message))),
@@ -288,7 +293,7 @@ impl<S: ClientStream> Connection<S> {
         flight: &mut Flight,
         verdict: impl Future<Output = Result<(), Unserved>>,
     ) -> Result<(), Way> {
-        let began = clock::now();
+        let began = moment::now();
         let mut verdict = pin!(verdict);
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(verdict) = verdict.as_mut().poll(cx) {
@@ -306,7 +311,7 @@ impl<S: ClientStream> Connection<S> {
             }
         })
         .await;
-        let waited = clock::now() - began;
+        let waited = moment::now() - began;
         flight.account.parked = Some(flight.account.parked.unwrap_or_default() + waited);
         outcome
     }

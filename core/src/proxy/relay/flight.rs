@@ -8,7 +8,6 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::clock;
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Sent;
 use crate::proxy::machine::wire::{Body, HeadEnd, Refusal};
@@ -18,8 +17,9 @@ use crate::time::Instant;
 use super::account::Account;
 use super::alarm::Alarm;
 use super::asked::Asked;
-use super::buffer::{Buffer, poll_fill};
+use super::buffer::{Buffer, Source, poll_fill};
 use super::client_stream::ClientStream;
+use super::moment;
 use super::upstream::Upstream;
 
 /// A request, and what has come of it.
@@ -98,7 +98,7 @@ impl Times {
     pub(super) fn upstream_awaited(&mut self, first: bool) {
         let limit = if first { self.limits.first_byte } else { self.limits.silence };
         if let (Some(limit), None) = (limit, self.upstream) {
-            self.upstream = Some(clock::now() + limit);
+            self.upstream = Some(moment::now() + limit);
         }
     }
 
@@ -110,7 +110,7 @@ impl Times {
     /// The client has to send or to take something.
     pub(super) fn client_awaited(&mut self) {
         if self.client.is_none() {
-            self.client = Some(clock::now() + self.limits.stall);
+            self.client = Some(moment::now() + self.limits.stall);
         }
     }
 
@@ -159,28 +159,29 @@ pub(super) enum Broken {
 }
 
 impl Flight {
-    /// A request whose head is in `out`, and whose body begins in `input`.
-    pub(super) fn new(
-        account: Account,
-        input: Buffer,
-        out: Buffer,
-        body: Body,
-        limits: &ProxyLimits,
-    ) -> Self {
+    /// A request of which `input` has come.
+    pub(super) fn new(account: Account, input: Buffer, limits: &ProxyLimits) -> Self {
         Self {
             times: Times::new(limits, account.began),
             account,
             input: Some(input),
-            kept_max: out.filled().len() + limits.kept_body_bytes_max,
-            out,
+            kept_max: 0,
+            out: Buffer::none(),
             out_sent: 0,
-            body,
+            body: Body::NONE,
             body_ready: 0,
             is_kept: true,
             body_bytes_max: limits.body_bytes_max,
             answer: None,
             half_closed: HalfClosed::No,
         }
+    }
+
+    /// Its head is understood: `out` is the one for the application, and the body begins in what has come.
+    pub(super) fn departs(&mut self, out: Buffer, body: Body, limits: &ProxyLimits) {
+        self.kept_max = out.filled().len() + limits.kept_body_bytes_max;
+        self.out = out;
+        self.body = body;
     }
 
     /// Whether the client has closed its sending side.
@@ -327,7 +328,7 @@ impl Flight {
         }
         match poll_fill(&mut self.input, cx, client, 0) {
             Poll::Ready(Ok(0)) if !self.times.limits.half_close.is_zero() => {
-                self.half_closed = HalfClosed::Until(clock::now() + self.times.limits.half_close);
+                self.half_closed = HalfClosed::Until(moment::now() + self.times.limits.half_close);
                 Ok(())
             }
             Poll::Ready(Ok(0) | Err(_)) => Err(Broken::ClientGone),
@@ -339,7 +340,7 @@ impl Flight {
     pub(super) fn client_took(&mut self) {
         self.times.client_moved();
         if let HalfClosed::Until(until) = &mut self.half_closed {
-            *until = clock::now() + self.times.limits.half_close;
+            *until = moment::now() + self.times.limits.half_close;
         }
     }
 
@@ -354,7 +355,7 @@ impl Flight {
         if !alarm.is_due(cx) {
             return None;
         }
-        self.times.expired(half_closed, clock::now())
+        self.times.expired(half_closed, moment::now())
     }
 
     /// Sends the request until the head of an answer has come.
@@ -367,18 +368,13 @@ impl Flight {
         end: &mut HeadEnd,
         head_bytes_max: usize,
     ) -> Poll<Met> {
-        if let Err(broken) =
-            self.poll_request(cx, client, upstream).and_then(|()| self.poll_client(cx, client))
-        {
+        if let Err(broken) = self.poll_request(cx, client, upstream) {
             return Poll::Ready(broken.into());
         }
         let is_first = *end == HeadEnd::default();
-        loop {
+        while self.answer.is_some() || upstream.stream.poll_stirs(cx).is_ready() {
             let answer = self.answer.get_or_insert_with(Buffer::new);
             match end.find(answer.filled()) {
-                Ok(Some(len)) if len > head_bytes_max => {
-                    return Poll::Ready(Met::Unreadable("the head is too large"));
-                }
                 Ok(Some(len)) if len > head_bytes_max => {
                     return Poll::Ready(Met::Unreadable("the head is too large"));
                 }
@@ -403,6 +399,10 @@ impl Flight {
         }
         if self.answer.as_ref().is_some_and(Buffer::is_empty) {
             self.answer = None;
+        }
+        // Only now: when the answer is there it is of no interest.
+        if let Err(broken) = self.poll_client(cx, client) {
+            return Poll::Ready(broken.into());
         }
         if self.is_sent() || upstream.is_deaf() {
             self.times.upstream_awaited(is_first);

@@ -4,10 +4,12 @@ use crate::proxy::machine::fields::{Hop, write_request};
 use crate::proxy::machine::wire::{Body, FieldRoom, Refusal, Request};
 use crate::proxy::machine::{Upgrade, is_idempotent, upgrade_of};
 use crate::proxy::route::Backend;
+use crate::spec::ProxyLimits;
 
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::Connection;
+use super::flight::Flight;
 use super::own_answer::Answered;
 
 /// A request that has been understood.
@@ -44,8 +46,22 @@ impl Plan {
 }
 
 impl<S: ClientStream> Connection<S> {
-    /// Understands a head, and writes the one for the application into `out`.
-    pub(super) fn plan(&self, head: &[u8], fields_max: usize, out: &mut Buffer) -> Result<Plan, Refusal> {
+    /// Understands the head that has come, and writes the one for the application.
+    pub(super) fn plan(
+        &self,
+        flight: &mut Flight,
+        head: usize,
+        limits: &ProxyLimits,
+    ) -> Result<Plan, Refusal> {
+        let input = flight.input.as_mut().ok_or(Refusal::bad("no head"))?;
+        let mut out = Buffer::new();
+        let plan = self.plan_head(&input.filled()[..head], limits.head_fields_max, out.bytes())?;
+        input.consume(head);
+        flight.departs(out, plan.body, limits);
+        Ok(plan)
+    }
+
+    fn plan_head(&self, head: &[u8], fields_max: usize, out: &mut Vec<u8>) -> Result<Plan, Refusal> {
         let mut room = FieldRoom::new();
         let request = Request::parse(head, fields_max, &mut room)?;
         let upgrade = self.upgrade(&request);
@@ -61,13 +77,13 @@ impl<S: ClientStream> Connection<S> {
         let own_host = if request.host.is_none() { self.own_host() } else { String::new() };
         let request_id = RequestId::new();
         let hop = Hop {
-            address: &self.address,
+            address: self.address.as_str(),
             is_front: self.is_front,
             is_tls: self.is_tls,
             own_host: &own_host,
-            request_id: request_id.as_str(),
+            request_id: &request_id.0,
         };
-        write_request(out.bytes(), &request, hop, upgrade);
+        write_request(out, &request, hop, upgrade);
         Ok(plan)
     }
 
@@ -92,15 +108,10 @@ struct RequestId([u8; 32]);
 impl RequestId {
     fn new() -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut chance = fastrand::u128(..);
-        Self(std::array::from_fn(|_| {
-            let digit = DIGITS[(chance & 15) as usize];
-            chance >>= 4;
-            digit
-        }))
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("digits are text")
+        let mut digits = [0; 32];
+        for (two, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(fastrand::u128(..).to_ne_bytes()) {
+            *two = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        Self(digits)
     }
 }

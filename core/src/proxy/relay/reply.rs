@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::proxy::machine::fields::{Rewrite, write_response};
-use crate::proxy::machine::wire::{Body, FieldRoom, Piece, Response};
+use crate::proxy::machine::wire::{Body, FieldRoom, Piece, Response, may_be_interim};
 use crate::proxy::machine::{Events, idle_limit, is_switched};
 use crate::spec::ProxyLimits;
 
@@ -145,6 +145,9 @@ impl Reply {
         let answer = flight.answer.as_mut()?;
         let mut room = FieldRoom::new();
         let bytes = &answer.filled()[..head];
+        if !may_be_interim(bytes) {
+            return None;
+        }
         let response = Response::parse(bytes, plan.to_head, limits.head_fields_max, &mut room).ok()?;
         if !response.is_interim() {
             return None;
@@ -228,15 +231,16 @@ impl Reply {
         flight: &mut Flight,
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
-        let mut broken = flight.poll_client(cx, client);
-        if let (Some(upstream), false) = (&mut *upstream, flight.is_sent()) {
-            broken = broken.and_then(|()| flight.poll_request(cx, client, upstream));
-        }
-        if broken.is_err() {
+        if let (Some(upstream), false) = (&mut *upstream, flight.is_sent())
+            && flight.poll_request(cx, client, upstream).is_err()
+        {
             return Poll::Ready(ReplyEnd::ClientGone);
         }
         if let Poll::Ready(end) = self.poll_pass(cx, client, flight, upstream) {
             return Poll::Ready(end);
+        }
+        if flight.poll_client(cx, client).is_err() {
+            return Poll::Ready(ReplyEnd::ClientGone);
         }
         match flight.poll_times(cx, alarm) {
             None => Poll::Pending,

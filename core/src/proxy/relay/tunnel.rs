@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 use crate::clock;
 use crate::proxy::holders::HolderKind;
@@ -20,7 +20,8 @@ use crate::time::Instant;
 
 use super::account::Account;
 use super::alarm::Alarm;
-use super::buffer::{Buffer, poll_fill};
+use super::buffer::{Buffer, Source, poll_fill};
+use super::client_stream::ClientStream;
 use super::flight::Flight;
 use super::upstream::Upstream;
 
@@ -85,11 +86,7 @@ impl Tunnel {
     }
 
     /// Relays until both sides have ended, one has failed, or nothing passes for too long: after the first end, or at all.
-    pub(super) async fn run(
-        mut self: Box<Self>,
-        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        alarm: &mut Alarm,
-    ) {
+    pub(super) async fn run(mut self: Box<Self>, stream: &mut impl ClientStream, alarm: &mut Alarm) {
         alarm.set(None);
         poll_fn(|cx| {
             let polled = self.poll(cx, stream, alarm);
@@ -103,12 +100,7 @@ impl Tunnel {
         }
     }
 
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        alarm: &mut Alarm,
-    ) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &mut impl ClientStream, alarm: &mut Alarm) -> Poll<()> {
         if !self.is_asked_to_go && self.account.is_to_go() {
             self.is_asked_to_go = true;
             let next = self.farewell.as_mut().and_then(|farewell| farewell.tell(clock::now()));
@@ -135,11 +127,7 @@ impl Tunnel {
     }
 
     /// Ready when both directions have ended, or one has failed.
-    fn poll_lanes(
-        &mut self,
-        cx: &mut Context<'_>,
-        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    ) -> Poll<()> {
+    fn poll_lanes(&mut self, cx: &mut Context<'_>, stream: &mut impl ClientStream) -> Poll<()> {
         let farewell = &mut self.farewell;
         let up = self.up.poll(cx, stream, &mut self.upstream.stream, |came| {
             if let Some(farewell) = farewell {
@@ -196,7 +184,7 @@ impl Lane {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut (impl AsyncRead + Unpin),
+        from: &mut impl Source,
         to: &mut (impl AsyncWrite + Unpin),
         mut came: impl FnMut(&mut Buffer),
     ) -> Poll<io::Result<()>> {

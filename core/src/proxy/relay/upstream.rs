@@ -9,11 +9,17 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use tokio::io::AsyncWrite;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use crate::clock;
+use crate::descriptors::is_out_of_descriptors;
 use crate::proxy::error::errno_name;
+use crate::proxy::machine::Shortage;
 use crate::proxy::route::Route;
 use crate::proxy::stream::Stream;
+
+use super::buffer::Source;
+use super::pool::Pool;
 
 /// A connection that can carry a request.
 #[derive(Debug)]
@@ -28,6 +34,15 @@ pub(super) struct Upstream {
     is_deaf: bool,
 }
 
+impl Source for Stream {
+    fn poll_stirs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+        }
+    }
+}
+
 impl Upstream {
     /// Whether the application has closed it or sent something unasked, as far as the runtime has heard. Costs no system
     /// call unless it has.
@@ -40,6 +55,12 @@ impl Upstream {
     pub(super) fn is_quiet(&self) -> bool {
         let peek = recv(self.stream.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
         peek == Err(Errno::EAGAIN)
+    }
+
+    /// A connection that has carried a request.
+    #[cfg(test)]
+    pub(super) fn served_once(stream: Stream, route: u64) -> Self {
+        Self { stream, route, backend: 0, served: 1, is_deaf: false }
     }
 
     pub(super) fn is_deaf(&self) -> bool {
@@ -69,6 +90,8 @@ pub(super) struct Unreached {
     pub(super) message: String,
     /// Whether nobody listens there, as when a process has ended.
     pub(super) is_refused: bool,
+    /// Whether this machine could not even try: that says nothing about the application.
+    pub(super) is_ours: bool,
     /// How many backends were tried.
     pub(super) failures: u32,
 }
@@ -79,18 +102,50 @@ fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
 }
 
-/// Connects to one of the route's backends, beginning with the one whose turn it is. Of each backend only so many
-/// connections are made at once: after a switch everybody wants one.
+/// Whether this machine has no descriptor, memory or port left (socket(2), connect(2)).
+fn is_shortage(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, OutOfMemory};
+    is_out_of_descriptors(error)
+        || matches!(error.kind(), AddrNotAvailable | OutOfMemory)
+        || error.raw_os_error() == Some(Errno::ENOBUFS as i32)
+}
+
+/// Connects to one of the route's backends, beginning with the one whose turn it is. When that fails for want of a
+/// descriptor or the like, the idle connections of `pool` are closed, and it is tried again for a while, as accepting is:
+/// somebody leaves soon.
 ///
 /// # Errors
 /// When none of them takes the connection.
 ///
 /// # Cancel safety
 /// Dropping the future gives up the attempt.
-pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result<Upstream, Unreached> {
+pub(super) async fn dial(
+    route: &Route,
+    first: usize,
+    limit: Duration,
+    pool: &Pool,
+) -> Result<Upstream, Unreached> {
+    let mut shortage = Shortage::default();
+    loop {
+        match dial_once(route, first, limit).await {
+            Err(unreached) if unreached.is_ours => {
+                let relief = shortage.failed(clock::now());
+                if relief.turn_away {
+                    return Err(unreached);
+                }
+                pool.clear();
+                sleep(relief.pause).await;
+            }
+            dialled => return dialled,
+        }
+    }
+}
+
+/// Of each backend only so many connections are made at once: after a switch everybody wants one.
+async fn dial_once(route: &Route, first: usize, limit: Duration) -> Result<Upstream, Unreached> {
     let backends = route.backends();
     let message = "connect ENOENT: the release has no backend".to_owned();
-    let mut unreached = Unreached { message, is_refused: false, failures: 0 };
+    let mut unreached = Unreached { message, is_refused: false, is_ours: false, failures: 0 };
     for turn in 0..backends.len() {
         let backend = (first + turn) % backends.len();
         let connected = async {
@@ -105,10 +160,12 @@ pub(super) async fn dial(route: &Route, first: usize, limit: Duration) -> Result
             Ok(Err(error)) => {
                 unreached.message = format!("connect {} {}", errno_name(&error), backends[backend]);
                 unreached.is_refused = is_refusal(&error);
+                unreached.is_ours = is_shortage(&error);
             }
             Err(_) => {
                 unreached.message = format!("connect ETIMEDOUT {}", backends[backend]);
                 unreached.is_refused = false;
+                unreached.is_ours = false;
             }
         }
     }

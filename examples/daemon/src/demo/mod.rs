@@ -1,5 +1,6 @@
 //! `rollcore demo`: releases replace each other under load, and nothing is lost.
 
+mod kill;
 mod left_behind;
 mod load;
 mod releases;

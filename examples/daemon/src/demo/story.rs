@@ -1,4 +1,5 @@
-//! The story of the demo: v1, v2, a v3 that never becomes healthy, a v4 that crashes at boot, and back to v1.
+//! The story of the demo: v1, v2, a v3 that never becomes healthy, a v4 that crashes at boot, back to v1, and v1 killed
+//! again and again.
 
 use std::fmt;
 use std::io;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rollcore::{Config, DeployError, Deployed, Engine, Event, EventCursor, Release, RollbackTo, Seq};
 
+use super::kill::Killed;
 use super::load::{Kind, Load, LoadOptions, Tally};
 use super::report::{self, Switch};
 use super::view::{Act, View};
@@ -29,18 +31,21 @@ enum Wanted {
 
 /// The demo while it runs.
 pub(super) struct Story<'a> {
-    args: &'a DemoArgs,
-    directory: &'a Path,
-    view: &'a mut View,
-    engine: Engine,
+    pub(super) args: &'a DemoArgs,
+    pub(super) directory: &'a Path,
+    pub(super) view: &'a mut View,
+    pub(super) engine: Engine,
     load: Option<Load>,
-    switches: Vec<Switch>,
-    complaints: Vec<String>,
+    tally: Tally,
+    pub(super) killed: Killed,
+    pub(super) switches: Vec<Switch>,
+    pub(super) complaints: Vec<String>,
 }
 
 /// What the demo came to.
 pub(super) struct Ending {
     tally: Tally,
+    killed: Killed,
     switches: Vec<Switch>,
     left_behind: Vec<String>,
     complaints: Vec<String>,
@@ -55,7 +60,17 @@ impl<'a> Story<'a> {
         let directory = directory.path();
         let config = Config::from_json(&releases::config(directory)?).map_err(io::Error::other)?;
         let engine = Engine::start(config.into_application()).await.map_err(io::Error::other)?;
-        Ok(Self { args, directory, view, engine, load: None, switches: Vec::new(), complaints: Vec::new() })
+        Ok(Self {
+            args,
+            directory,
+            view,
+            engine,
+            load: None,
+            tally: Tally::default(),
+            killed: Killed::default(),
+            switches: Vec::new(),
+            complaints: Vec::new(),
+        })
     }
 
     pub(super) async fn tell(mut self) -> Ending {
@@ -67,6 +82,8 @@ impl<'a> Story<'a> {
         self.deploy("v4", Wanted::Refused { because: "AUTH_SECRET missing", serving: "v2" }).await;
         self.drained("v1").await;
         self.rollback(Wanted::Active("v1")).await;
+        self.load_off().await;
+        self.kill_the_app().await;
         self.end().await
     }
 
@@ -174,14 +191,16 @@ impl<'a> Story<'a> {
         }
     }
 
-    async fn end(mut self) -> Ending {
+    async fn load_off(&mut self) {
         let on_stage = self.view.begin("load off");
-        let tally = match self.load.take() {
-            Some(load) => load.stop().await,
-            None => Tally::default(),
-        };
-        on_stage.ended(&format!("{} answered, {} failed", tally.ok(), tally.failed()));
+        if let Some(load) = self.load.take() {
+            self.tally = load.stop().await;
+        }
+        on_stage.ended(&format!("{} answered, {} failed", self.tally.ok(), self.tally.failed()));
         self.view.hide_load();
+    }
+
+    async fn end(mut self) -> Ending {
         let on_stage = self.view.begin("shutdown");
         let begin = Instant::now();
         let report = self.engine.shutdown().await;
@@ -194,7 +213,8 @@ impl<'a> Story<'a> {
             self.complaints.push(format!("the shutdown reports {} survivors", report.survivors));
         }
         self.complain_about_cuts();
-        Ending { tally, switches: self.switches, left_behind, complaints: self.complaints }
+        let Self { tally, killed, switches, complaints, .. } = self;
+        Ending { tally, killed, switches, left_behind, complaints }
     }
 
     /// The load's tunnels live shorter than the drain budget, so nothing may ever have been cut.
@@ -285,6 +305,7 @@ impl fmt::Display for Ending {
         for process in &self.left_behind {
             writeln!(f, "left behind: {process}")?;
         }
+        writeln!(f, "{}", self.killed)?;
         write!(f, "failed {}, processes left behind {}", self.tally.failed(), self.left_behind.len())
     }
 }

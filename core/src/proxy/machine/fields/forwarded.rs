@@ -1,5 +1,6 @@
 //! What the application is told about its client.
 
+use core::fmt::{self, Write};
 use core::net::IpAddr;
 
 use crate::proxy::machine::wire::{ConnectionOptions, Field, Known, decimal};
@@ -7,7 +8,7 @@ use crate::proxy::machine::wire::{ConnectionOptions, Field, Known, decimal};
 /// What is known of the connection that a request came by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hop<'a> {
-    /// The client's address as text ([`client_address`]).
+    /// The client's address ([`ClientAddress`]).
     pub(crate) address: &'a str,
     /// Whether the other side is a front of ours, whose word about its own client counts.
     pub(crate) is_front: bool,
@@ -16,22 +17,48 @@ pub(crate) struct Hop<'a> {
     /// The host for an HTTP/1.0 client that names none.
     pub(crate) own_host: &'a str,
     /// The id of a request that has none yet.
-    pub(crate) request_id: &'a str,
+    pub(crate) request_id: &'a [u8],
 }
 
-/// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client.
-pub(crate) fn client_address(peer: IpAddr) -> String {
-    peer.to_canonical().to_string()
+/// The client as the application sees it: an IPv4 client of an IPv6 listener is an IPv4 client. As text, and in place:
+/// every connection has one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClientAddress {
+    text: [u8; ADDRESS_BYTES_MAX],
+    len: u8,
+}
+
+const ADDRESS_BYTES_MAX: usize = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".len();
+
+impl ClientAddress {
+    pub(crate) fn of(peer: IpAddr) -> Self {
+        let mut address = Self { text: [0; ADDRESS_BYTES_MAX], len: 0 };
+        write!(address, "{}", peer.to_canonical()).expect("no address is longer");
+        address
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..usize::from(self.len)]).expect("it was written as text")
+    }
+}
+
+impl Write for ClientAddress {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let begin = usize::from(self.len);
+        let room = self.text.get_mut(begin..begin + part.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(part.as_bytes());
+        self.len = u8::try_from(begin + part.len()).map_err(|_| fmt::Error)?;
+        Ok(())
+    }
 }
 
 /// The port in a `Host` field, or the one of the protocol (compat C-93).
 pub(crate) fn host_port(host: &[u8], is_tls: bool) -> u16 {
-    std::str::from_utf8(host)
-        .ok()
-        .and_then(|host| host.rsplit_once(':'))
+    memchr::memrchr(b':', host)
+        .map(|colon| (&host[..colon], &host[colon + 1..]))
         // The last colon of `[::1]` is not in front of a port.
-        .filter(|(name, _)| !name.contains(':') || name.ends_with(']'))
-        .and_then(|(_, port)| port.parse().ok())
+        .filter(|(name, _)| memchr::memchr(b':', name).is_none() || name.ends_with(b"]"))
+        .and_then(|(_, port)| std::str::from_utf8(port).ok()?.parse().ok())
         .unwrap_or(if is_tls { 443 } else { 80 })
 }
 
@@ -79,11 +106,7 @@ pub(super) fn write_forwarded(
     let own_host = (!is_upgrade).then_some(host);
     write_one(out, b"X-Forwarded-Host: ", said.values(Known::ForwardedHost).next().or(own_host));
     write_forwarded_list(out, hop, host, said);
-    write_one(
-        out,
-        b"X-Request-Id: ",
-        said.values(Known::RequestId).next().or(Some(hop.request_id.as_bytes())),
-    );
+    write_one(out, b"X-Request-Id: ", said.values(Known::RequestId).next().or(Some(hop.request_id)));
 }
 
 fn write_list<'a>(out: &mut Vec<u8>, name: &[u8], existing: impl Iterator<Item = &'a [u8]>, added: &[u8]) {
@@ -136,7 +159,7 @@ mod tests {
             (b"[::1]", 80),
             (b"::1", 80),
             (b"shop.test:99999", 80),
-            (b"\xff:1", 80),
+            (b"a:\xff", 80),
         ];
         for (host, port) in cases {
             assert_eq!(host_port(host, false), port, "{}", String::from_utf8_lossy(host));
@@ -146,7 +169,11 @@ mod tests {
 
     #[test]
     fn mapped_clients_are_ipv4_clients() {
-        assert_eq!(client_address("::ffff:10.0.0.7".parse().expect("an address")), "10.0.0.7");
-        assert_eq!(client_address("::1".parse().expect("an address")), "::1");
+        let long = "1234:5678:9abc:def0:1234:5678:9abc:def0";
+        for (peer, address) in
+            [("::ffff:10.0.0.7", "10.0.0.7"), ("::1", "::1"), ("::1.2.3.4", "::102:304"), (long, long)]
+        {
+            assert_eq!(ClientAddress::of(peer.parse().expect("an address")).as_str(), address);
+        }
     }
 }

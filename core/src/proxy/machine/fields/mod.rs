@@ -2,11 +2,12 @@
 
 mod answer;
 mod forwarded;
+mod lines;
 mod request;
 mod response;
 
 pub(crate) use answer::write_answer;
-pub(crate) use forwarded::{Hop, client_address};
+pub(crate) use forwarded::{ClientAddress, Hop};
 pub(crate) use request::write_request;
 pub(crate) use response::{Rewrite, write_response};
 

@@ -1,7 +1,7 @@
 //! A request's head as the application gets it: one hop further.
 
 use super::forwarded::{Hop, Said, write_forwarded};
-use super::write_field;
+use super::lines::Lines;
 use crate::proxy::machine::wire::{Body, Known, Request, decimal};
 
 /// Writes the head. `upgrade`: what the connection is to become, if the request may ask for that.
@@ -26,14 +26,16 @@ pub(crate) fn write_request(
         out.extend_from_slice(b"\r\n");
     }
     let (mut has_length, mut is_forwarded) = (false, false);
+    let mut lines = Lines::of(request.head);
     for field in request.fields {
         let known = Known::of(field.name);
         has_length |= known == Known::ContentLength;
         is_forwarded |= known.is_of_a_front();
         if passes(known) && !request.connection.names(field.name, request.fields) {
-            write_field(out, field);
+            lines.pass(out, field);
         }
     }
+    lines.end(out);
     match request.body {
         Body::Chunked(_) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         Body::Length(length) if has_length => {
@@ -79,7 +81,7 @@ mod tests {
         is_front: false,
         is_tls: false,
         own_host: "127.0.0.1:8182",
-        request_id: "id-1",
+        request_id: b"id-1",
     };
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) use known::Known;
 pub(crate) use number::{decimal, length_of};
 pub(crate) use refusal::Refusal;
 pub(crate) use request::{FieldRoom, Request};
-pub(crate) use response::Response;
+pub(crate) use response::{Response, may_be_interim};
 pub(crate) use target::Target;
 
 /// A field as it came.

@@ -21,6 +21,8 @@ impl FieldRoom<'_> {
 /// What a request's head says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'h, 'b> {
+    /// All of it, as it came.
+    pub(crate) head: &'b [u8],
     pub(crate) method: &'b str,
     pub(crate) target: Target<'b>,
     /// Of HTTP/1.0, whose connections end with each answer here (compat C-100).
@@ -60,6 +62,7 @@ impl<'h, 'b> Request<'h, 'b> {
         let host = facts.host(is_http_10, target)?;
         let body = facts.body(is_http_10)?;
         Ok(Self {
+            head,
             method,
             target,
             is_http_10,

@@ -87,6 +87,12 @@ impl<'h, 'b> Response<'h, 'b> {
     }
 }
 
+/// Whether the head's status can begin with a one, without understanding the rest: `HTTP/1.1 1`.
+pub(crate) fn may_be_interim(head: &[u8]) -> bool {
+    const CLASS: usize = b"HTTP/1.1 ".len();
+    head.get(CLASS) == Some(&b'1')
+}
+
 struct Facts<'b> {
     connection: ConnectionOptions,
     length: Option<u64>,

@@ -52,17 +52,42 @@ fn without_scheme(text: &str) -> Option<&str> {
 }
 
 fn checked(path: &str) -> Result<&str, Refusal> {
-    let (path_part, query) = path.split_at(path.find('?').unwrap_or(path.len()));
-    let is_fine = path_part.bytes().all(is_of_path) && query.bytes().all(is_of_query);
+    let mut part = OF_PATH;
+    let is_fine = path.bytes().all(|byte| {
+        if byte == b'?' {
+            part = OF_QUERY;
+        }
+        PLACES[usize::from(byte)] & part != 0
+    });
     if is_fine { Ok(path) } else { Err(Refusal::bad("a target with a byte that does not belong there")) }
 }
 
+const OF_PATH: u8 = 1;
+const OF_QUERY: u8 = 2;
+const OF_NAME: u8 = 4;
+
+/// Where each byte may be.
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let mut byte: u8 = 0;
+    loop {
+        let place = &mut places[byte as usize];
+        *place |= if is_of_path(byte) { OF_PATH } else { 0 };
+        *place |= if is_of_query(byte) { OF_QUERY } else { 0 };
+        *place |= if is_of_name(byte) { OF_NAME } else { 0 };
+        if byte == u8::MAX {
+            break places;
+        }
+        byte += 1;
+    }
+};
+
 /// RFC 3986 §3.3, and what browsers send without escaping it.
-fn is_of_path(byte: u8) -> bool {
+const fn is_of_path(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'<' | b'>' | b'`')
 }
 
-fn is_of_query(byte: u8) -> bool {
+const fn is_of_query(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && !matches!(byte, b'#' | b'"' | b'<' | b'>')
 }
 
@@ -77,7 +102,7 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
     let Some((name, port)) = name_end.map(|end| text.split_at(end)) else { return false };
     let is_name = match is_literal {
         true => name.len() > 2 && name[1..name.len() - 1].iter().all(|byte| is_of_literal(*byte)),
-        false => !name.is_empty() && name.iter().all(|byte| is_of_name(*byte)),
+        false => !name.is_empty() && name.iter().all(|byte| PLACES[usize::from(*byte)] & OF_NAME != 0),
     };
     let is_port = match port.split_first() {
         None => true,
@@ -86,7 +111,7 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
     is_name && is_port
 }
 
-fn is_of_name(byte: u8) -> bool {
+const fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

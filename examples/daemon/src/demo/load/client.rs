@@ -35,6 +35,11 @@ impl Question {
         let right = |sent: &Bytes, received: &Bytes| sent == received;
         Self { kind: Kind::Post, method: Method::POST, path: "/echo", body, right }
     }
+
+    /// Like [`post`](Self::post), and it must not happen twice.
+    pub(super) fn order(number: String) -> Self {
+        Self { kind: Kind::Order, path: "/orders", ..Self::post(number.into()) }
+    }
 }
 
 /// A connection that is opened when it is needed, and again after the other side said that it closes it.

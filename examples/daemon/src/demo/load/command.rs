@@ -55,6 +55,7 @@ impl LoadArgs {
             keep_alive: self.keep_alive,
             fresh: self.fresh,
             posts: self.posts,
+            orders: 0,
             streams: self.streams,
             tunnels: self.websockets,
             think: Duration::from_millis(self.think_ms),

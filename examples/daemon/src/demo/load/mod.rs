@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 pub(crate) use command::{LoadArgs, command};
-pub(crate) use tally::{Kind, Ledger, Tally};
+pub(crate) use tally::{Kind, Ledger, Line, Tally};
 
 /// What kind of load, and how much of it.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct LoadOptions {
     pub(crate) fresh: u32,
     /// Workers that post bodies, every third of 64 KiB, and want them back.
     pub(crate) posts: u32,
+    /// Workers that post something that must not happen twice.
+    pub(crate) orders: u32,
     /// Workers that read slow streams and server-sent events to their end.
     pub(crate) streams: u32,
     /// WebSockets that are open at a time.
@@ -48,11 +50,18 @@ impl LoadOptions {
             keep_alive: 16,
             fresh: 4,
             posts: 4,
+            orders: 0,
             streams: 4,
             tunnels: 8,
             think: Duration::from_millis(10),
             tunnel_life: Duration::from_secs(2),
         }
+    }
+
+    /// What can be judged exactly when the application is killed: what may be sent twice, and what must not happen twice.
+    /// A stream that was half told when its application died cannot be saved by anybody.
+    pub(crate) fn of_a_kill(address: SocketAddr, keep_alive: u32) -> Self {
+        Self { keep_alive, fresh: 0, posts: 0, orders: 8, streams: 0, tunnels: 0, ..Self::mixed(address) }
     }
 }
 
@@ -95,6 +104,9 @@ impl Load {
         }
         for number in 0..job.options.posts {
             workers.spawn(worker::posts(job.clone(), number));
+        }
+        for number in 0..job.options.orders {
+            workers.spawn(worker::orders(job.clone(), number));
         }
         for number in 0..job.options.streams {
             workers.spawn(worker::streams(job.clone(), number));

@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     NewConnection,
     /// POST, the body wanted back.
     Post,
+    /// POST of something that must not happen twice.
+    Order,
     /// A slow answer, read to its end.
     Stream,
     /// Server-sent events, read to their end.
@@ -35,6 +37,7 @@ impl Kind {
             Self::Get => "GET, keep-alive",
             Self::NewConnection => "GET, new connection",
             Self::Post => "POST",
+            Self::Order => "POST, once only",
             Self::Stream => "slow stream",
             Self::Events => "server-sent events",
             Self::WebSocket => "WebSocket",
@@ -43,7 +46,7 @@ impl Kind {
 
     /// Whether its answers are frequent enough to measure silence with.
     fn is_quick(self) -> bool {
-        matches!(self, Self::Get | Self::NewConnection | Self::Post)
+        matches!(self, Self::Get | Self::NewConnection | Self::Post | Self::Order)
     }
 }
 

@@ -45,6 +45,16 @@ pub(super) async fn posts(mut job: Job, number: u32) {
     }
 }
 
+pub(super) async fn orders(mut job: Job, number: u32) {
+    let mut client = Client::new(job.options.address);
+    for turn in 0_u32.. {
+        client.ask(&job.ledger, &Question::order(format!("{number}-{turn}"))).await;
+        if !job.goes_on().await {
+            return;
+        }
+    }
+}
+
 pub(super) async fn streams(mut job: Job, number: u32) {
     let mut client = Client::new(job.options.address);
     for turn in number.. {

@@ -1,6 +1,8 @@
 //! What the sample application answers.
 
 use std::convert::Infallible;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +23,11 @@ const PIECES: u32 = 10;
 const STREAM_PAUSE: Duration = Duration::from_millis(100);
 const EVENT_PAUSE: Duration = Duration::from_millis(50);
 
+/// The file in the release's directory that says which orders have happened. It outlives the process.
+pub(crate) const ORDERS: &str = "orders";
+/// How long an order takes after it has happened: whoever is killed meanwhile has not answered it.
+const ORDER_TIME: Duration = Duration::from_millis(20);
+
 pub(super) async fn answer(request: Request<Incoming>, site: Site) -> Result<Answer, Infallible> {
     let mut answer = match (request.method(), request.uri().path()) {
         _ if site.mode == Mode::Answers500 => text(StatusCode::INTERNAL_SERVER_ERROR, "broken\n"),
@@ -33,6 +40,7 @@ pub(super) async fn answer(request: Request<Incoming>, site: Site) -> Result<Ans
         (&Method::GET, "/events") => events(),
         (&Method::GET, "/ws") if request.headers().contains_key(UPGRADE) => tunnel::open(request, &site),
         (&Method::POST, "/echo") => echo(request).await,
+        (&Method::POST, "/orders") => order(request).await,
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
     };
     if let Ok(release) = site.release.parse() {
@@ -52,6 +60,24 @@ async fn echo(request: Request<Incoming>) -> Answer {
         Ok(body) => text(StatusCode::OK, body.to_bytes()),
         Err(_) => text(StatusCode::BAD_REQUEST, "half a body\n"),
     }
+}
+
+async fn order(request: Request<Incoming>) -> Answer {
+    let Ok(body) = request.into_body().collect().await else {
+        return text(StatusCode::BAD_REQUEST, "half an order\n");
+    };
+    let number = body.to_bytes();
+    if let Err(error) = write_down(&number) {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n"));
+    }
+    tokio::time::sleep(ORDER_TIME).await;
+    text(StatusCode::OK, number)
+}
+
+/// In one write, so that a kill leaves no half line.
+fn write_down(number: &[u8]) -> io::Result<()> {
+    let mut orders = OpenOptions::new().append(true).create(true).open(ORDERS)?;
+    orders.write_all(&[number, b"\n"].concat())
 }
 
 fn events() -> Answer {

@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+pub(crate) use answer::ORDERS;
+
 /// The sample application's options.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct SampleArgs {
