@@ -1,5 +1,6 @@
 //! What `install.sh` installs is found by pkg-config and by CMake, shared and static.
 
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::fs;

@@ -1,5 +1,4 @@
 //! Builds the library once, and C programs against it.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 
 use std::ffi::OsStr;
@@ -46,10 +45,6 @@ pub struct Library {
 impl Library {
     pub fn shared(&self) -> PathBuf {
         self.folder.join("librollcore.so")
-    }
-
-    pub fn archive(&self) -> PathBuf {
-        self.folder.join("librollcore.a")
     }
 }
 
