@@ -24,7 +24,9 @@ int main(void) {
 fn install(prefix: &Path, destdir: Option<&Path>) -> String {
     let mut install = Command::new(here().join("install.sh"));
     install.arg(format!("--prefix={}", prefix.display())).env("ROLLCORE_LIB_DIR", &library().folder);
-    destdir.iter().for_each(|folder| drop(install.env("DESTDIR", folder)));
+    if let Some(folder) = destdir {
+        install.env("DESTDIR", folder);
+    }
     said(&succeeds(&mut install))
 }
 

@@ -58,7 +58,9 @@ pub fn library() -> &'static Library {
         let of_this_package =
             |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        names.filter(|name| of_this_package(name)).for_each(|name| drop(build.env_remove(name)));
+        for name in names.filter(|name| of_this_package(name)) {
+            build.env_remove(name);
+        }
         let built = build
             .args([
                 "build",
