@@ -49,9 +49,14 @@ pub(crate) fn enter_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> EmbedError {
+    let message = format!("a panic, which is a mistake in rollcore: {}", said(panic));
+    EmbedError::new(Code::Panic, "panic", message)
+}
+
+/// What a panic says.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
     let said = panic.downcast_ref::<String>().map(String::as_str);
-    let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    EmbedError::new(Code::Panic, "panic", format!("a panic, which is a mistake in rollcore: {said}"))
+    said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// Writes what `value` makes, if somebody wants it.

@@ -5,12 +5,14 @@
 use std::panic;
 use std::sync::Once;
 
+use crate::boundary::said;
+
 pub(crate) fn log_instead_of_printing() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|panic| {
             let at = panic.location().map(ToString::to_string).unwrap_or_default();
-            let said = panic.payload_as_str().unwrap_or("no message");
+            let said = said(panic.payload());
             tracing::error!(target: "rollcore::panic", at, "a panic: {said}");
         }));
     });

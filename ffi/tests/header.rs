@@ -2,6 +2,7 @@
 //!
 //! `UPDATE=1` writes the header (with cbindgen 0.29) and the lists of symbols anew.
 
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::collections::BTreeSet;

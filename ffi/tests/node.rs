@@ -1,5 +1,6 @@
 //! The npm package `rollcore`, in real Node programs: `examples/node/test`, a test here for each file there.
 
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::process::Command;

@@ -1,5 +1,6 @@
 //! The C example prints the story that every host prints.
 
+#[expect(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::fs;

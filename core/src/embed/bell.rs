@@ -89,8 +89,8 @@ impl Bell {
     pub(super) fn ring(&mut self, readable: bool) {
         match (self.rings, readable) {
             (false, true) => {
-                raise(&self.event);
                 self.pipes.iter().for_each(WakePipe::raise);
+                raise(&self.event);
             }
             (true, false) => {
                 lower(&self.event);

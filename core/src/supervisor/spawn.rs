@@ -149,17 +149,26 @@ impl Plan {
     }
 }
 
-/// Ignored signals would stay ignored, and a handler must not run in a child that shares our memory.
+/// Ignored signals would stay ignored, and a handler must not run in a child that shares our memory. Not by way of the C
+/// library, which keeps two signals to itself, and ignores them in what it spawns.
 ///
 /// # Safety
 /// In a child that shares no dispositions with anybody.
 unsafe fn default_dispositions() {
-    // SAFETY: all zeros are the default disposition with an empty mask and no flags; SIGKILL and SIGSTOP are refused.
-    unsafe {
-        let default: libc::sigaction = MaybeUninit::zeroed().assume_init();
-        for signal in 1..=64 {
-            libc::sigaction(signal, &raw const default, std::ptr::null_mut());
-        }
+    const SIGNALS: usize = 64;
+    // At least as large as the kernel's `struct sigaction`, whose default is all zeros.
+    let default = [0_u64; 8];
+    for signal in 1..=SIGNALS {
+        // SAFETY: reads the live array; SIGKILL and SIGSTOP are refused.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                SIGNALS / 8,
+            )
+        };
     }
 }
 

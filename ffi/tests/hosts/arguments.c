@@ -162,7 +162,9 @@ int main(void) {
     EXPECT(ROLLCORE_E_ARGUMENT, rollcore_validate(plain, "{}", &error));
     /* This one makes sense; only nothing can run a line of this length. */
     done(rc, "process.define", command);
-    EXPECT(ROLLCORE_E_FAILED, rollcore_wait(rc, begin(rc, "process.start", "{\"id\":\"a\"}"), 30000, NULL, &error));
+    op = begin(rc, "process.start", "{\"id\":\"a\"}");
+    /* valgrind plays a vfork as a fork, in which nobody hears why there is no program. */
+    EXPECT(getenv("UNDER_VALGRIND") ? ROLLCORE_OK : ROLLCORE_E_FAILED, rollcore_wait(rc, op, 30000, NULL, &error));
     free(plain), free(object), free(unknown), free(command);
 
     /* A panic inside is an error, and everything goes on. */

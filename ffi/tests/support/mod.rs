@@ -1,5 +1,4 @@
 //! Builds the library once, and C programs against it.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall say where")]
 
 use std::ffi::OsStr;
@@ -47,10 +46,6 @@ impl Library {
     pub fn shared(&self) -> PathBuf {
         self.folder.join("librollcore.so")
     }
-
-    pub fn archive(&self) -> PathBuf {
-        self.folder.join("librollcore.a")
-    }
 }
 
 /// Integration tests cannot use a cdylib, and cargo does not build it for them: the profile is that of the tests.
@@ -58,7 +53,15 @@ pub fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let profile = if cfg!(debug_assertions) { "test" } else { "bench" };
-        let built = Command::new(env!("CARGO"))
+        let mut build = Command::new(env!("CARGO"));
+        // What cargo says to this test about its package would make build scripts of others run again.
+        let of_this_package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in names.filter(|name| of_this_package(name)) {
+            build.env_remove(name);
+        }
+        let built = build
             .args([
                 "build",
                 "--package",
