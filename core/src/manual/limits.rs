@@ -202,6 +202,20 @@
 //! | a copy of the program that nobody runs | a day since it was prepared | it is removed |
 //! | `TimeoutStopSec`, `ExitTimeOut` of a service file | [`longest_shutdown`](crate::longest_shutdown) and 15 s | the service manager kills what is left |
 //!
+//! # A script in Lua
+//!
+//! Of `rollcore run` and of the module, see [Lua](super::embedding_in_lua).
+//!
+//! | limit | default | then |
+//! | --- | --- | --- |
+//! | `OUTPUT_BYTES_MAX`, of one command of `sh` | 16 MiB | all of it is shown, and the command is an error |
+//! | `timeout` of `sh` | none; a week at most | it is stopped, and an error |
+//! | `STOP_GRACE`, for a command to end | 5 s | it is killed with all that it started; at a terminal only itself |
+//! | `REST_TIMEOUT`, for the output of what a command left running | 100 ms of silence | it is read no more |
+//! | `KEPT_MAX`, events that nobody took | 4096 | the oldest are dropped, and `queue.lagged` says how many |
+//! | `DEPTH_MAX`, levels of a table | 100 | an error |
+//! | `VALUES_MAX`, values in a table | 1 000 000 | an error |
+//!
 //! # A config that is a program
 //!
 //! Of the daemon, see [configs](super::configs).

@@ -18,6 +18,7 @@
 //! | [`coming_from_rollbridge`] | What stays, what is better, what is missing? |
 //! | [`embedding_in_rust`] | Which threads, signals and files does it touch in my process? |
 //! | [`embedding_in_c`] | How do I deploy from a C program, and what happens to its threads, signals and forks? |
+//! | [`embedding_in_lua`] | How do I deploy from a Lua script, on a machine without Lua, too? |
 //! | [`embedding_in_node`] | How do I deploy from a Node program, and what happens to its children, threads and end? |
 //! | [`https`] | How do I serve HTTPS and HTTP/2, and what if a load balancer stands in front? |
 //! | [`limits`] | How many, how long, how large, and what then? |
@@ -31,6 +32,7 @@ pub mod coming_from_rollbridge;
 pub mod configs;
 pub mod draining;
 pub mod embedding_in_c;
+pub mod embedding_in_lua;
 pub mod embedding_in_node;
 pub mod embedding_in_rust;
 pub mod first_deploy;

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Unit(UnitArgs),
     /// Print a script that completes commands and options in bash, zsh or fish.
     Completion(CompletionArgs),
+    /// Run a deploy script in Lua, which is inside of this program.
+    Run(RunArgs),
     /// Releases replace each other under load, and nothing is lost: no config, nothing to install.
     Demo(demo::DemoArgs),
     /// The sample application of the demo.
@@ -295,6 +297,16 @@ pub(crate) struct EventsArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The script.
+    #[arg(value_name = "script")]
+    pub(crate) script: PathBuf,
+    /// What it finds in `arg`.
+    #[arg(value_name = "args", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
 }
 
 /// What to say instead of running a command: a help text, or what was typed wrong.

@@ -6,6 +6,7 @@ mod config_file;
 mod demo;
 mod output;
 mod runtime;
+mod script;
 
 use std::process::ExitCode;
 

@@ -29,10 +29,13 @@ mod validate;
 
 use std::process::ExitCode;
 
+pub(crate) use signals::Signals;
+
 use crate::cli::Command;
 use crate::config_file;
 use crate::demo;
 use crate::output::{Failed, exit_code};
+use crate::script;
 
 /// Does what was typed.
 pub(crate) fn run(command: Command) -> ExitCode {
@@ -56,6 +59,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::PredeployCleanup(args) => predeploy_cleanup::run(&args),
         Command::Unit(args) => unit::run(&args),
         Command::Completion(args) => completion::run(&args),
+        Command::Run(args) => return script::run(&args),
         Command::Demo(args) => return demo::run(&args),
         Command::SampleApp(args) => return demo::sample_app(&args),
         Command::Load(args) => return demo::load_command(&args),

@@ -97,7 +97,7 @@ fn run(path: &Path) -> Result<Evaluated, String> {
 }
 
 /// `require` looks beside the config first.
-fn find_beside(lua: &Lua, path: &Path) -> mlua::Result<()> {
+pub(crate) fn find_beside(lua: &Lua, path: &Path) -> mlua::Result<()> {
     let package: mlua::Table = lua.globals().get("package")?;
     let there: String = package.get("path")?;
     let here = path.parent().unwrap_or(path).display();
@@ -105,7 +105,7 @@ fn find_beside(lua: &Lua, path: &Path) -> mlua::Result<()> {
 }
 
 /// The message, which begins with the place, without the traceback.
-fn told(error: &mlua::Error) -> String {
+pub(crate) fn told(error: &mlua::Error) -> String {
     let message = match error {
         mlua::Error::CallbackError { cause, .. } => return told(cause),
         mlua::Error::RuntimeError(message)

@@ -18,7 +18,7 @@ use rollcore::{Config, ConfigError, Defaults};
 
 use crate::output::complain_bytes;
 
-pub(crate) use lua::tell as tell_lua;
+pub(crate) use lua::{find_beside, tell as tell_lua, told};
 
 /// Takes what a config prints while it is evaluated.
 pub(crate) type Said<'s> = &'s dyn Fn(&[u8]);

@@ -1,0 +1,6 @@
+local engine = assert(require "rollcore".open { grace = 5 })
+local sleeper = assert(engine:process { id = "sleeper", command = "exec sleep 100" })
+assert(sleeper:start())
+print(("%d"):format(assert(engine:wait_for("process.started", 10)).data.pid))
+io.stdout:flush()
+engine:wait_for("never")
