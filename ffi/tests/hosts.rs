@@ -1,4 +1,5 @@
 //! Hostile hosts: each is a C program of its own, in `tests/hosts/`.
+#![expect(clippy::print_stdout, reason = "some of them measure, and say what they saw")]
 
 mod support;
 

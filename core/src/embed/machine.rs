@@ -372,7 +372,7 @@ mod tests {
         fn nothing_is_lost_and_nothing_comes_twice(moves in moves()) {
             let mut queue = Queue::new(3);
             let (mut ops, mut delivered, mut pushed, mut seen, mut lagged) = (vec![], vec![], 0_u64, 0_u64, 0_u64);
-            let mut waiting = vec![0_usize; 6];
+            let mut waiting = [0_usize; 6];
             let mut finished = vec![];
             for one in moves {
                 match one {

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Runtime};
 
 use super::without_signals;
 
@@ -52,7 +52,8 @@ impl Threads {
     }
 
     /// Where to begin what nobody waits for; `None` once it is being dropped.
-    pub(crate) fn handle(&self) -> Option<&Handle> {
+    #[cfg(feature = "embed")]
+    pub(crate) fn handle(&self) -> Option<&tokio::runtime::Handle> {
         self.runtime.as_ref().map(Runtime::handle)
     }
 
