@@ -96,6 +96,7 @@ static void bounded(void) {
     double until = now_ms() + 100000;
     char *status = NULL;
     do {
+        usleep(1000);
         rollcore_string_free(status);
         EXPECT(ROLLCORE_OK, rollcore_snapshot(rc, "{\"what\":\"processes\"}", &status, &error));
     } while ((number_in(status, "restarts") < 20 || !strstr(status, "\"failed\"") || strstr(status, "restartInMs")) &&
