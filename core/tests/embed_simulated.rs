@@ -71,6 +71,16 @@ fn rest(handle: &Embedded) -> Vec<Value> {
     all.map(|event| serde_json::from_str(&event.json).expect("an event is JSON")).collect()
 }
 
+fn until(handle: &Embedded, kind: &str, told: &mut Vec<Value>) {
+    loop {
+        let event = next(handle, Duration::from_secs(60)).expect("it comes to that");
+        told.push(serde_json::from_str(&event.json).expect("an event is JSON"));
+        if event.kind == kind {
+            return;
+        }
+    }
+}
+
 fn types(events: &[Value]) -> Vec<&str> {
     events.iter().filter_map(|event| event["type"].as_str()).collect()
 }
@@ -121,6 +131,10 @@ fn life(options: &str) -> (Vec<Value>, Vec<Value>) {
         let (events, mut completion) = ask(&handle, method, &params);
         completion["type"] = json!(method);
         told.extend(events);
+        // An old release drains behind the answer.
+        if completion["result"]["previousReleaseId"].is_string() {
+            until(&handle, "release.drained", &mut told);
+        }
         answers.push(completion);
     }
     (answers, told)
