@@ -20,6 +20,7 @@
 //! | [`embedding_in_c`] | How do I deploy from a C program, and what happens to its threads, signals and forks? |
 //! | [`embedding_in_lua`] | How do I deploy from a Lua script, on a machine without Lua, too? |
 //! | [`embedding_in_node`] | How do I deploy from a Node program, and what happens to its children, threads and end? |
+//! | [`embedding_in_ruby`] | How do I deploy from a Ruby program, and what happens to its threads, signals and forks? |
 //! | [`https`] | How do I serve HTTPS and HTTP/2, and what if a load balancer stands in front? |
 //! | [`limits`] | How many, how long, how large, and what then? |
 //!
@@ -34,6 +35,7 @@ pub mod draining;
 pub mod embedding_in_c;
 pub mod embedding_in_lua;
 pub mod embedding_in_node;
+pub mod embedding_in_ruby;
 pub mod embedding_in_rust;
 pub mod first_deploy;
 pub mod https;
