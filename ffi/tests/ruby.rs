@@ -1,4 +1,5 @@
 //! The gem `rollcore`, in real Ruby programs: `examples/ruby/test`, a test here for each file there.
+#![expect(clippy::print_stdout, reason = "some of them measure, and say what they saw")]
 
 #[expect(dead_code, reason = "each test file uses a part of it")]
 mod support;
