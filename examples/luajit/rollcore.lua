@@ -2,8 +2,8 @@
 --
 --   LUA_PATH='examples/luajit/?.lua;;' luajit examples/lua/story.lua
 --
--- ROLLCORE_LIB names the library, otherwise the system's is taken. What Lua calls is lua/src/rollcore.lua; here is what it
--- stands on. Nothing calls back into Lua: LuaJIT must not be entered on a thread that it does not know.
+-- ROLLCORE_LIB names the library, otherwise the system's is taken. What Lua calls is in lua/src/api; here is what it stands
+-- on. Nothing calls back into Lua: LuaJIT must not be entered on a thread that it does not know.
 
 local ffi = require "ffi"
 local json = require "rollcore_json"
@@ -32,7 +32,7 @@ int clock_gettime(int clock, rollcore_luajit_timespec *now);
 local ABI = 1
 local MONOTONIC = 1
 local TIMEOUT, INTERRUPTED, CLOSED = 1, 2, 3
-local FAILED = -10
+local FORKED, FAILED = -6, -10
 
 local C = ffi.load(os.getenv("ROLLCORE_LIB") or "librollcore.so.0.1")
 if C.rollcore_abi_version() ~= ABI then
@@ -88,9 +88,13 @@ function Handle:next(seconds)
   return failure(status, out)
 end
 
+-- The only call that has nothing to say beyond its status.
 function Handle:cancel(op)
   local status = C.rollcore_cancel(self.rc, op)
   if status == 0 then return true end
+  if status == FORKED then
+    return nil, "this process is a fork of the one that made the handle; make another one here", "forked", {}, FORKED
+  end
   return nil, "there is no such operation", "not_found", {}, tonumber(status)
 end
 
@@ -112,10 +116,12 @@ end
 function Handle:fd() return C.rollcore_event_fd(self.rc) end
 
 function Handle:close()
-  if self.rc ~= nil then
-    C.rollcore_free(ffi.gc(self.rc, nil))
-    self.rc = nil
-  end
+  if self.rc == nil then return true end
+  -- Freeing says nothing, also where it does nothing.
+  local _, message, code, detail, status = self:cancel(0)
+  C.rollcore_free(ffi.gc(self.rc, nil))
+  self.rc = nil
+  if status == FORKED then return nil, message, code, detail, status end
   return true
 end
 
@@ -167,5 +173,14 @@ end
 
 -- Beside this file when it was installed, else where the sources have it.
 local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
-local shim = loadfile(here .. "rollcore_api.lua") or assert(loadfile(here .. "../../lua/src/rollcore.lua"))
-return shim(core)
+
+local function compiled(name)
+  local file = io.open(here .. "rollcore_api/" .. name .. ".lua", "rb")
+    or assert(io.open(here .. "../../lua/src/api/" .. name .. ".lua", "rb"))
+  local source = file:read "*a"
+  file:close()
+  -- A mistake of the caller is told at the first place with another name.
+  return assert(loadstring(source, "=rollcore/" .. name))
+end
+
+return compiled "parts"(core, compiled)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::prelude::{Lua, LuaResult};
-use mlua::{UserData, UserDataMethods, Value};
+use mlua::{LuaString as Text, UserData, UserDataMethods, Value};
 use rollcore::embed::{EmbedError, Embedded, Next};
 
 use crate::answer::{Answer, answer, failure, refused};
@@ -24,7 +24,8 @@ impl Handle {
         Ok(Self(embedded))
     }
 
-    fn submit(&self, lua: &Lua, (method, params): (String, Value)) -> LuaResult<Answer> {
+    fn submit(&self, lua: &Lua, (method, params): (Text, Value)) -> LuaResult<Answer> {
+        let method = method.to_string_lossy();
         let op = json::written(&params).and_then(|params| self.0.submit(&method, &params, 0));
         answer(lua, op, number)
     }
@@ -43,13 +44,14 @@ impl Handle {
         }
     }
 
-    fn subscribe(&self, lua: &Lua, types: Vec<String>) -> LuaResult<Answer> {
+    fn subscribe(&self, lua: &Lua, types: Vec<Text>) -> LuaResult<Answer> {
+        let types: Vec<String> = types.iter().map(Text::to_string_lossy).collect();
         let filter = serde_json::json!({ "types": types }).to_string();
         answer(lua, self.0.subscribe(&filter), |()| Ok(Value::Boolean(true)))
     }
 
-    fn snapshot(&self, lua: &Lua, what: String) -> LuaResult<Answer> {
-        let selector = serde_json::json!({ "what": what }).to_string();
+    fn snapshot(&self, lua: &Lua, what: Text) -> LuaResult<Answer> {
+        let selector = serde_json::json!({ "what": what.to_string_lossy() }).to_string();
         answer(lua, self.0.snapshot(&selector), |status| json::read(lua, &status))
     }
 }

@@ -16,6 +16,9 @@ const DEPTH_MAX: usize = 100;
 /// How many values a table may have, with all that is inside of it.
 const VALUES_MAX: usize = 1_000_000;
 
+/// How much of a name is told in a place.
+const NAME_CHARS_MAX: usize = 200;
+
 /// The largest whole number that every Lua has exactly.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -131,12 +134,17 @@ impl Reading {
                 return Err(wrong(key, "a table with keys that are no text, or a list with holes"));
             };
             let name = name.to_str().map_err(|_| wrong(key, "a key is not UTF-8"))?.to_owned();
-            let place = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
-            let value = self.value(&value, &place)?;
+            let value = self.value(&value, &inside(key, &name))?;
             map.insert(name, value);
         }
         Ok(Value::Object(map))
     }
+}
+
+/// The place of a value in a mapping. There is one for each level, and it is to be read by people: what is long is cut.
+fn inside(key: &str, name: &str) -> String {
+    let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+    if key.is_empty() { name } else { format!("{key}.{name}") }
 }
 
 /// Lua calculates with fractions where a whole number is meant: 8182.0 is 8182.

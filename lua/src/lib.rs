@@ -1,6 +1,6 @@
 //! `require "rollcore"`: rollcore for Lua 5.1, 5.3, 5.4 and LuaJIT.
 //!
-//! What Lua calls is in `rollcore.lua`, which is inside of this library: it knows coroutines, and yields only where Lua can.
+//! What Lua calls is in `api/`, which is Lua, and inside of this library: it knows coroutines, and yields only where Lua can.
 //! Here is what it stands on: [`rollcore::embed`] as a userdata, and JSON as tables. Nothing in here waits, but for one function that
 //! a signal ends.
 //!
@@ -17,10 +17,14 @@ compile_error!("a module is for one Lua: choose one of the features lua54, lua53
 compile_error!("which Lua? Choose one of the features lua54, lua53, lua51 and luajit");
 
 mod answer;
+mod api;
 mod engines;
 mod handle;
 mod json;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use mlua::prelude::{Lua, LuaResult, LuaTable};
@@ -31,8 +35,6 @@ use handle::Handle;
 
 pub use engines::Engines;
 
-const SHIM: &str = include_str!("rollcore.lua");
-
 /// How large a config may be.
 const CONFIG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -42,7 +44,7 @@ const CONFIG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// When Lua has no memory left.
 #[cfg_attr(feature = "module", mlua::lua_module(name = "rollcore"))]
 pub fn module(lua: &Lua) -> LuaResult<LuaTable> {
-    lua.load(SHIM).set_name("=rollcore").call(core(lua)?)
+    api::put_together(lua, core(lua)?)
 }
 
 /// Lets `require "rollcore"` work in this Lua, without a file. Whatever its scripts open is in `engines`.
@@ -81,16 +83,18 @@ fn open(lua: &Lua, options: Value) -> LuaResult<Answer> {
     answer(lua, opened, |handle| lua.create_userdata(handle).map(Value::UserData))
 }
 
-fn schema(lua: &Lua, name: String) -> LuaResult<Value> {
-    match rollcore::embed::schema(&name) {
+fn schema(lua: &Lua, name: Text) -> LuaResult<Value> {
+    match rollcore::embed::schema(&name.to_string_lossy()) {
         Some(schema) => json::read(lua, &schema),
         None => Ok(Value::Nil),
     }
 }
 
 /// A config that is JSON, as a table.
-fn read_config(lua: &Lua, path: String) -> LuaResult<Answer> {
-    let cannot = |problem: String| refused("config_unreadable", format!("{path} cannot be read: {problem}"));
+fn read_config(lua: &Lua, path: Text) -> LuaResult<Answer> {
+    let path = PathBuf::from(OsString::from_vec(path.as_bytes().to_vec()));
+    let told = path.display();
+    let cannot = |problem: String| refused("config_unreadable", format!("{told} cannot be read: {problem}"));
     let size = std::fs::metadata(&path).map(|file| file.len());
     let text = match size {
         Ok(size) if size > CONFIG_BYTES_MAX => {

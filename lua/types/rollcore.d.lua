@@ -163,8 +163,11 @@ function Engine:resume() end
 function Engine:shutdown(how, seconds) end
 
 ---@param what? { after?: integer, limit?: integer }
+---@param seconds? number
 ---@return table? events
-function Engine:history(what) end
+---@return string? message
+---@return string? code
+function Engine:history(what, seconds) end
 
 ---@param what? "status"|"processes"|"proxies"|"leases"
 ---@return table? status
@@ -180,8 +183,10 @@ function Engine:status(what) end
 ---@return table? detail
 function Engine:submit(method, params) end
 
----@param types string[]
+---@param types string[] such as { "process.*", "log" }
 ---@return true?
+---@return string? message
+---@return string? code
 function Engine:subscribe(types) end
 
 ---@param pattern string such as "process.exit" or "process.*"
@@ -211,6 +216,9 @@ function Engine:events(seconds) end
 function Engine:fd() end
 
 ---Takes what is there, calls handlers, continues coroutines. Never waits.
+---@return true?
+---@return string? message
+---@return string? code
 function Engine:dispatch() end
 
 ---@return number? seconds after which dispatch has to be called although nothing is readable
@@ -231,16 +239,20 @@ function Engine:run() end
 ---@class rollcore.Process
 ---@field id string
 local Process = {}
+---@param seconds? number
 ---@return table?, string?, string?
-function Process:start() end
+function Process:start(seconds) end
+---@param seconds? number
 ---@return table?, string?, string?
-function Process:stop() end
+function Process:stop(seconds) end
+---@param seconds? number
 ---@return table?, string?, string?
-function Process:restart() end
+function Process:restart(seconds) end
 ---@return table?, string?, string?
 function Process:status() end
+---@param seconds? number
 ---@return table?, string?, string?
-function Process:remove() end
+function Process:remove(seconds) end
 ---@param name string such as "SIGHUP"
 ---@return table?, string?, string?
 function Process:signal(name) end

@@ -36,6 +36,17 @@ fn forty_children_of_the_host_and_forty_of_the_engine() {
     passes_everywhere("children.lua");
 }
 
+/// `types/rollcore.d.lua`, which the language server reads.
+#[test]
+fn the_types_say_what_there_is_and_nothing_else() {
+    let types = root().join("lua/types/rollcore.d.lua");
+    let types = types.to_str().expect("the path is text");
+    for interpreter in ALL {
+        let host = host(interpreter, &script("types.lua"), &[types]);
+        assert_eq!(printed(host), "passed\n", "{interpreter:?}");
+    }
+}
+
 #[test]
 fn an_event_loop_of_libuv_dispatches() {
     for interpreter in [LUA54, LUAJIT] {
@@ -46,9 +57,20 @@ fn an_event_loop_of_libuv_dispatches() {
 /// The same without a module: what LuaJIT's FFI makes of it is no other API.
 #[test]
 fn luajit_does_all_that_by_its_ffi() {
-    for name in ["errors.lua", "coroutines.lua", "collected.lua", "hands.lua", "children.lua"] {
+    let types = root().join("lua/types/rollcore.d.lua");
+    for name in [
+        "errors.lua",
+        "coroutines.lua",
+        "collected.lua",
+        "hands.lua",
+        "children.lua",
+        "fork.lua",
+        "ignored.lua",
+        "types.lua",
+        "luv.lua",
+    ] {
         let mut host = Command::new(LUAJIT.program);
-        host.arg(script(name)).env("ROLLCORE_LIB", librollcore());
+        host.arg(script(name)).arg(&types).env("ROLLCORE_LIB", librollcore());
         host.env("LUA_PATH", format!("{}/?.lua;;", root().join("examples/luajit").display()));
         assert_eq!(printed(host), "passed\n", "{name}");
     }

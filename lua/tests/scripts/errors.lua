@@ -22,6 +22,9 @@ assert(message:find "proxy.port" and #detail.issues > 0, message)
 engine, message, code = rollcore.open { config = "/nope.json" }
 assert(engine == nil and code == "config_unreadable" and message:find "^/nope.json cannot be read", message)
 
+engine, message, code = rollcore.open { config = "/\255.json" }
+assert(engine == nil and code == "config_unreadable", code)
+
 engine = assert(rollcore.open { simulate = { seed = 1 } })
 local done
 done, message, code = engine:deploy { releaseId = "v1", releasePath = "/r" }
@@ -33,6 +36,11 @@ misused("submit: method: string expected, got nil", function() engine:submit() e
 misused("inside of itself", function() local t = {} t.t = t engine:submit("engine.deploy", t) end)
 misused("with holes", function() engine:submit("engine.deploy", { 1, 2, x = 3 }) end)
 misused("0 or more", function() engine:next_event(-1) end)
+misused("schema: string expected, got table", function() rollcore.schema {} end)
+misused("method", function() engine:submit "\255" end)
+misused("not UTF-8", function() engine:submit("engine.deploy", { releaseId = "\255", releasePath = "/r" }) end)
+misused("", function() return engine:status "\255" end)
+assert(engine:subscribe { "process.*" })
 misused("on: handler: function expected", function() engine:on("x") end)
 local none
 none, message, code = engine:next_event(0)

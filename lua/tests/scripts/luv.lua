@@ -1,4 +1,3 @@
-package.cpath = package.cpath .. ";/usr/lib/x86_64-linux-gnu/lua/" .. _VERSION:match "%d.%d" .. "/?.so"
 local uv = require "luv"
 local rollcore = require "rollcore"
 local engine = assert(rollcore.open { grace = 5 })
