@@ -8,12 +8,16 @@ if [ -z "$feature" ]; then
     feature=$("${LUA:-lua}" -e 'print(jit and "luajit" or "lua" .. _VERSION:match("%d.%d"):gsub("%.", ""))')
 fi
 profile=${ROLLCORE_PROFILE:-release}
-[ "$profile" = debug ] && flag= || flag=--release
 target=${CARGO_TARGET_DIR:-../target/lua-module}
+case $profile in
+    dev | test) folder=debug ;;
+    bench) folder=release ;;
+    *) folder=$profile ;;
+esac
 
-# shellcheck disable=SC2086 # no flag is no argument
-CARGO_TARGET_DIR=$target cargo build $flag --package rollcore-lua --lib --no-default-features --features "$feature,module"
+CARGO_TARGET_DIR=$target cargo build --profile "$profile" --package rollcore-lua --lib --no-default-features \
+    --features "$feature,module"
 mkdir -p build
 # In one step: the old one may be loaded.
-cp "$target/$profile/librollcore_lua.so" build/rollcore.so.new
+cp "$target/$folder/librollcore_lua.so" build/rollcore.so.new
 mv build/rollcore.so.new build/rollcore.so
