@@ -3,6 +3,7 @@
 mod build;
 mod ctrl_c;
 mod host;
+mod hostile;
 mod install;
 mod programs;
 mod story;
