@@ -44,37 +44,64 @@
 //!
 //! ```lua
 //! local rollcore = require "rollcore"
-//! local engine <close> = assert(rollcore.open { config = "rollcore.json" })
+//! local engine = assert(rollcore.open { config = "rollcore.json" })
 //!
 //! local rollout = assert(engine:rollout { releaseId = "v2", releasePath = "/srv/shop/v2" })
 //! for event in rollout:steps() do
 //!   if event.type == "rollout.step" then print(event.data.step) end
 //! end
 //! local moved, message, code = rollout:wait(300)
-//! if not moved then
-//!   io.stderr:write(code, ": ", message, "\n")
-//!   os.exit(1, true)
-//! end
+//! if not moved then error(code .. ": " .. message, 0) end
+//! print(moved.activeReleaseId .. " is active")
+//!
+//! -- The application runs as long as this program does: until Ctrl-C.
+//! for event in engine:events() do print(event.message) end
 //! ```
 //!
 //! What can fail returns `nil`, a message, a code and a detail; what is used wrongly is an error at its caller. Numbers are seconds;
 //! only what is of the config is named and measured as there. `types/rollcore.d.lua` lists everything for the language server.
 //!
 //! A wait blocks. In a coroutine of `engine:spawn(f)` it yields, and `engine:run()` dispatches until all of them have ended. In an event
-//! loop, poll `engine:fd()` and call `engine:dispatch()`; waits with a limit also need a call after `engine:timeout()` seconds.
+//! loop, poll `engine:fd()` and call `engine:dispatch()`; waits with a limit also need a call after `engine:timeout()` seconds:
 //!
-//! # Threads, signals, children
+//! ```lua
+//! local uv, rollcore = require "luv", require "rollcore"
+//! local engine = assert(rollcore.open { config = "rollcore.json" })
+//! local poll, timer = uv.new_poll(engine:fd()), uv.new_timer()
 //!
-//! The library's threads never run Lua. No handler is installed: Ctrl-C ends a wait as it ends any Lua program (`rollcore run`
-//! listens itself, as said above). `io.popen` and its exit codes work as without it.
+//! local function dispatch()
+//!   engine:dispatch()
+//!   local seconds = engine:timeout()
+//!   if seconds then timer:start(math.ceil(seconds * 1000), 0, dispatch) else timer:stop() end
+//! end
+//! poll:start("r", dispatch)
+//!
+//! engine:spawn(function()
+//!   local moved, message = engine:deploy({ releaseId = "v2", releasePath = "/srv/shop/v2" }, 300)
+//!   print(moved and moved.activeReleaseId .. " is active" or message)
+//! end)
+//! dispatch()
+//! uv.run()
+//! ```
+//!
+//! # Threads
+//!
+//! The library's threads never run Lua, and an engine belongs to the Lua that has opened it. Several engines in one program know
+//! nothing of each other.
+//!
+//! # Signals and children
+//!
+//! No handler is installed, and none is changed: Ctrl-C ends a wait as it ends any Lua program (`rollcore run` listens itself, as said
+//! above). `io.popen` and its exit codes work as without it, and a host that ignores SIGCHLD or waits for every child is no
+//! trouble on Linux 6.15 and later; before, how a process ended may then be unknown.
 //!
 //! # The end
 //!
 //! `engine:close()`, a variable that is `<close>`, or the garbage collector stops everything that was started, for `grace` seconds (10) at
-//! most. So does the end of the program, but not `os.exit(1)` without `true` as its second argument, which skips whatever Lua has
-//! to clean up. In `rollcore run` every end does.
+//! most. So does the end of the program, also by an error, but not `os.exit(1)` without `true` as its second argument, which skips
+//! whatever Lua has to clean up; Lua 5.1 has no such argument, so close the engine first. In `rollcore run` every end does.
 //!
 //! # Fork
 //!
-//! After a fork by another module the child's engine is dead, and says so with the code `forked`; it may open its own. The
-//! parent's goes on.
+//! After a fork by another module the child's engine is dead: whatever is asked of it gives `nil`, a message and the code `forked`. The
+//! child may open another one. The parent's goes on, with all that it has started.

@@ -5,5 +5,6 @@ mod ctrl_c;
 mod host;
 mod hostile;
 mod install;
+mod pages;
 mod programs;
 mod story;
