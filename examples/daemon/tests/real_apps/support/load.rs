@@ -1,6 +1,7 @@
 //! `rollcore load`, and the account it keeps.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::process::Child;
 use std::sync::mpsc;
 
@@ -35,8 +36,13 @@ pub struct Load {
 impl Load {
     /// Switches it on, and waits until every kind has had an answer.
     pub fn on(daemon: &Daemon, mix: Mix) -> Self {
+        Self::at(daemon.proxy(), mix)
+    }
+
+    /// The same, on a proxy that is nobody's daemon.
+    pub fn at(proxy: SocketAddr, mix: Mix) -> Self {
         let options = [
-            ("--address", daemon.proxy().to_string()),
+            ("--address", proxy.to_string()),
             ("--seconds", "600".to_owned()),
             ("--keep-alive", mix.keep_alive.to_string()),
             ("--fresh", mix.fresh.to_string()),
