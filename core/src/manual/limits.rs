@@ -229,6 +229,7 @@
 //! | `MEMORY_BYTES_MAX`, of Lua | 256 MiB | it fails |
 //! | `SAID_BYTES_MAX`, what it prints | 64 KiB | the rest is dropped, and it says so |
 //! | `MESSAGE_CHARS_MAX`, of what it throws | 4000 characters | the rest is dropped |
+//! | `NAME_CHARS_MAX`, of a name in the place of a mistake | 200 characters | the rest is dropped |
 //!
 //! # A handle of another language
 //!

@@ -15,6 +15,9 @@ const DEPTH_MAX: usize = 100;
 /// How many values a config may have; more are refused.
 const VALUES_MAX: usize = 1_000_000;
 
+/// How much of a name is told in a place.
+const NAME_CHARS_MAX: usize = 200;
+
 /// How many places without a meaning are told.
 const ODD_MAX: usize = 20;
 
@@ -107,12 +110,19 @@ impl Reading {
                 Lua::Integer(number) => number.to_string(),
                 _ => return Ok(self.odd(key, "a table with keys that are no text")),
             };
-            let place = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            let place = inside(key, &name);
+            let name = self.text(&name, &place)?;
             let value = self.value(&value, &place)?;
-            map.insert(self.text(&name, &place)?, value);
+            map.insert(name, value);
         }
         Ok(Value::Object(map))
     }
+}
+
+/// The place of a value in a mapping. There is one for each level, and it is to be read by people: what is long is cut.
+fn inside(key: &str, name: &str) -> String {
+    let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+    if key.is_empty() { name } else { format!("{key}.{name}") }
 }
 
 fn shown(key: &str) -> &str {

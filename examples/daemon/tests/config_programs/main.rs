@@ -8,6 +8,7 @@ mod support;
 mod environment;
 mod hostile;
 mod lua;
+mod lua_bounds;
 mod modules;
 mod reload;
 mod strange;
