@@ -252,10 +252,10 @@ impl DrainingProxy {
     /// # Errors
     /// When the thread cannot be started; then it stays as it was.
     pub fn log_to(&self, spec: Option<AccessLogSpec>) -> std::io::Result<()> {
-        let is_same = self.shared.access.load().as_ref().map(|log| log.spec().clone()) == spec;
+        let is_same = self.shared.access_log().map(|log| log.spec().clone()) == spec;
         if !is_same {
             let log = spec.map(AccessLog::start).transpose()?;
-            self.shared.access.store(log.map(Arc::new));
+            drop(self.shared.log_to(log));
         }
         Ok(())
     }
@@ -263,7 +263,7 @@ impl DrainingProxy {
     /// How the access log is; `None` when there is none.
     #[must_use]
     pub fn access_log(&self) -> Option<AccessLogCounts> {
-        self.shared.access.load().as_ref().map(|log| log.counts())
+        self.shared.access_log().map(|log| log.counts())
     }
 
     /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application

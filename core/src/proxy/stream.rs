@@ -55,6 +55,35 @@ impl Stream {
     }
 }
 
+/// Up to so many bytes are written without asking first whether there is room: there always is for a head, and asking costs
+/// as much as parsing half of it. For long bodies the runtime has to know when there is none.
+const SHORT_WRITE_BYTES: usize = 2048;
+
+/// Writes some of `bytes`.
+pub(super) fn poll_write_tcp(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    bytes: &[u8],
+) -> Poll<io::Result<usize>> {
+    if bytes.len() <= SHORT_WRITE_BYTES {
+        match stream.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
+    }
+    Pin::new(stream).poll_write(cx, bytes)
+}
+
+/// Whether something may be there to be read; the task is woken when it is.
+pub(super) fn poll_stirs_tcp(stream: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    // What the runtime has heard already can be looked up for less.
+    match stream.try_io(Interest::READABLE, || Ok(())) {
+        Ok(()) => Poll::Ready(()),
+        // An error is read as one.
+        Err(_) => stream.poll_read_ready(cx).map(drop),
+    }
+}
+
 /// How long to wait until another attempt to get into a queue that is full: from the first to the longest pause.
 const QUEUE_PAUSE_MIN: Duration = Duration::from_millis(1);
 const QUEUE_PAUSE_MAX: Duration = Duration::from_millis(20);
@@ -114,7 +143,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tcp(stream) => poll_write_tcp(stream, cx, buf),
             Self::Unix(stream) => poll_send(stream, cx, buf),
         }
     }
