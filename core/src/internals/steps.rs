@@ -26,7 +26,7 @@ pub fn pass_request(head: &[u8], out: &mut Vec<u8>) -> bool {
     let mut room = FieldRoom::new();
     let Ok(request) = Request::parse(head, HEAD_FIELDS_MAX, &mut room) else { return false };
     let hop = Hop {
-        address: "192.0.2.7",
+        address: b"192.0.2.7",
         is_front: false,
         is_tls: false,
         own_host: "127.0.0.1",
