@@ -113,13 +113,12 @@ fn until_told<'c>(
 impl<S: ClientStream> Connection<S> {
     async fn run(&mut self) {
         let mut input = None;
-        let worker = Arc::clone(&self.worker);
         loop {
             if !self.request_begins(&mut input).await {
                 return Box::pin(self.end()).await;
             }
             // Everything but the wait is in a box of its own, so that an idle client costs little.
-            match Box::pin(self.exchange(&worker, input.take())).await {
+            match Box::pin(self.exchange(input.take())).await {
                 Next::Request(rest) => input = rest,
                 Next::Close => return Box::pin(self.end()).await,
                 Next::Linger => return Box::pin(self.linger()).await,
