@@ -113,13 +113,12 @@ fn until_told<'c>(
 impl<S: ClientStream> Connection<S> {
     async fn run(&mut self) {
         let mut input = None;
-        let worker = Arc::clone(&self.worker);
         loop {
             if !self.request_begins(&mut input).await {
                 return Box::pin(self.end()).await;
             }
             // Everything but the wait is in a box of its own, so that an idle client costs little.
-            match Box::pin(self.exchange(&worker, input.take())).await {
+            match Box::pin(self.exchange(input.take())).await {
                 Next::Request(rest) => input = rest,
                 Next::Close => return Box::pin(self.end()).await,
                 Next::Linger => return Box::pin(self.linger()).await,
@@ -226,5 +225,27 @@ impl<S: ClientStream> Drop for Connection<S> {
         if self.client.is_close_delimited() {
             self.stream.end_with_reset();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::proxy::accept::Place;
+
+    fn size_of_future<F>(_serve: impl FnOnce(TcpStream, Peer, Arc<Worker>, Place) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// The runtime's tasks come in steps of 128 bytes, and with what it adds the next step begins here. Optimized it is 8
+    /// bytes less.
+    #[test]
+    fn an_idle_client_is_small() {
+        let size = size_of_future(|stream, peer, worker, place| {
+            serve_connection(stream, peer, worker, false, place)
+        });
+        assert!(size <= 408, "{size}");
     }
 }

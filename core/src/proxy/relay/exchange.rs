@@ -71,12 +71,13 @@ impl Way {
 
 impl<S: ClientStream> Connection<S> {
     /// Answers one request, of which at least a byte is there.
-    pub(super) async fn exchange(&mut self, worker: &Arc<Worker>, input: Option<Buffer>) -> Next<S> {
+    pub(super) async fn exchange(&mut self, input: Option<Buffer>) -> Next<S> {
+        let worker = Arc::clone(&self.worker);
         let limits = worker.shared.limits().clone();
         self.idle_timeout = limits.idle_timeout;
         // In a box from the begin: it is handed on from step to step, and each would have room for it in the future of
         // this request.
-        let account = Account::new(worker, &self.client, self.peer);
+        let account = Account::new(&worker, &self.client, self.peer);
         let mut flight = Box::new(Flight::new(account, input.unwrap_or_else(Buffer::new), &limits));
         let head = match self.read_head(&mut flight, &limits).await {
             Head::Whole(head) => head,
@@ -94,7 +95,7 @@ impl<S: ClientStream> Connection<S> {
         if worker.keeps_lines() {
             flight.account.asked = Asked::of(flight.out.filled(), true);
         }
-        self.answer(plan, flight, worker, &limits).await
+        self.answer(plan, flight, &worker, &limits).await
     }
 
     async fn read_head(&mut self, flight: &mut Flight, limits: &ProxyLimits) -> Head {
