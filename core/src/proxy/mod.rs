@@ -35,6 +35,7 @@ mod shared;
 mod stream;
 mod sync;
 mod tls;
+mod unsent;
 mod wind_down;
 mod workers;
 
@@ -164,6 +165,7 @@ impl DrainingProxy {
         let failed = |source| BindError::new(&options.host, options.port, source);
         let address = listener.local_addr().map_err(failed)?;
         let mut servers = lock(&self.servers);
+        unsent::bound(&listener, self.shared.limits().client_unsent_bytes_max);
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
@@ -229,6 +231,9 @@ impl DrainingProxy {
 
     /// From now on new connections and new requests are held to `limits`; what is under way keeps what it began with.
     pub fn set_limits(&self, limits: ProxyLimits) {
+        if let Some(listener) = &*lock(&self.listener) {
+            unsent::bound(listener, limits.client_unsent_bytes_max);
+        }
         self.shared.set_limits(limits);
     }
 

@@ -19,6 +19,11 @@ use super::route::Backend;
 /// lower (`net.core.wmem_max`); its default would hold fewer bytes than a read of a long body brings.
 const SEND_BUFFER_BYTES: usize = 512 * 1024;
 
+/// How many bytes of an answer may lie in a TCP socket, not yet read, because the client takes no more: this, and up to as
+/// much again. Left to itself, Linux makes that 6 MiB for an application that is fast (`net.ipv4.tcp_rmem`). The kernel takes
+/// its own limit if that is lower (`net.core.rmem_max`).
+const RECEIVE_BUFFER_BYTES: usize = 512 * 1024;
+
 /// A connection to an application.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -43,6 +48,8 @@ impl Stream {
             }
         };
         stream.set_nodelay(true)?;
+        // A kernel that refuses it holds more, nothing else.
+        let _ = setsockopt(&stream, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES);
         Ok(Self::Tcp(stream))
     }
 
