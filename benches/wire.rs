@@ -12,6 +12,11 @@ use rollcore::internals::{
 /// As a load generator asks.
 const SHORT: &[u8] = b"GET /small HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
 
+/// As a front passes it on: what it says of its client is kept, and continued.
+const FRONT: &[u8] = b"GET /small HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: bench\r\nAccept: */*\r\n\
+    X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.test\r\nX-Forwarded-Port: 443\r\n\
+    Forwarded: for=203.0.113.7;proto=https\r\nX-Request-Id: 0f8fad5bd9cb469fa16570867728950e\r\n\r\n";
+
 /// As a browser asks.
 const BROWSER: &[u8] = b"GET /products/42?colour=blue&size=m HTTP/1.1\r\nHost: shop.test\r\nConnection: keep-alive\r\n\
     Cache-Control: max-age=0\r\nUpgrade-Insecure-Requests: 1\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) \
@@ -38,11 +43,28 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function("read and write", |bencher| {
             bencher.iter(|| {
                 out.clear();
-                pass_request(black_box(head), &mut out)
+                pass_request(black_box(head), false, &mut out)
             });
         });
         group.finish();
     }
+}
+
+/// The same head from a front that is believed, and from a stranger, whose claims are replaced.
+fn forwarded(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("forwarded fields");
+    group.throughput(Throughput::Bytes(FRONT.len() as u64));
+    let mut out = Vec::with_capacity(16 * 1024);
+    for (name, is_front) in [("of a front", true), ("of a stranger", false)] {
+        assert!(pass_request(FRONT, is_front, &mut out), "it is served");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                pass_request(black_box(FRONT), is_front, &mut out)
+            });
+        });
+    }
+    group.finish();
 }
 
 fn responses(criterion: &mut Criterion) {
@@ -84,6 +106,6 @@ fn decisions(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = rollcore_benches::short();
-    targets = requests, responses, chunks, decisions
+    targets = requests, forwarded, responses, chunks, decisions
 }
 criterion_main!(benches);

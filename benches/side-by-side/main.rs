@@ -20,6 +20,7 @@ mod syscalls;
 mod upstream;
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -45,6 +46,9 @@ struct Options {
     /// Leaves peers out: rollcore and these only.
     #[arg(long, value_delimiter = ',')]
     beside: Option<Vec<String>>,
+    /// One more peer: this program as another commit built it.
+    #[arg(long)]
+    earlier: Option<PathBuf>,
     /// What is measured.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     parts: Vec<Part>,
@@ -126,6 +130,9 @@ fn compare(options: &Options) -> io::Result<()> {
     };
     let upstream = Running::of_ours("upstream", place, options.load_cpu, tempfile::tempdir()?)?;
     place.upstream = upstream.address;
+    if let Some(program) = &options.earlier {
+        Subject::let_in(program.clone());
+    }
     let subjects = present(options);
     let scenarios: Vec<&'static Scenario> =
         if options.scenarios.is_empty() { SCENARIOS.iter().collect() } else { options.scenarios.clone() };
@@ -161,6 +168,7 @@ fn compare(options: &Options) -> io::Result<()> {
 /// Who was asked for and is there; who is missing is told.
 fn present(options: &Options) -> Vec<Subject> {
     let wanted = |subject: &Subject| match &options.beside {
+        _ if *subject == Subject::Earlier => options.earlier.is_some(),
         Some(names) => *subject == Subject::Rollcore || names.iter().any(|name| name == subject.name()),
         None => true,
     };

@@ -10,6 +10,8 @@ use crate::subject::{Place, Running, Subject};
 
 /// How many connect at once.
 const AT_ONCE: usize = 64;
+/// How often those ask who come first: until all that they can need at the same time has been needed.
+const WARM_UP_ROUNDS: usize = 100;
 /// After the last answer, so that what is put away in the background has been.
 const REST: Duration = Duration::from_millis(1500);
 
@@ -48,8 +50,8 @@ async fn each_takes(
     scenario: &'static Scenario,
     count: usize,
 ) -> (u64, Result<f64, Failure>) {
-    // Code and buffers that the first ones need are no cost of the others.
-    let first = connect(running, scenario, AT_ONCE).await;
+    // Code and buffers that so many need at once are no cost of the others.
+    let first = warm_up(running, scenario).await;
     tokio::time::sleep(REST).await;
     let before = running.process.resident();
     let others = connect(running, scenario, count).await;
@@ -60,6 +62,16 @@ async fn each_takes(
         (Err(failure), _) | (_, Err(failure)) => Err(failure),
     };
     (before, taken)
+}
+
+/// Connections that have asked again and again, all at once.
+async fn warm_up(running: &Running, scenario: &'static Scenario) -> Result<Vec<Client>, Failure> {
+    let mut clients = connect(running, scenario, AT_ONCE).await?;
+    for _ in 0..WARM_UP_ROUNDS {
+        let asking = clients.iter_mut().map(|client| client.ask(scenario));
+        futures_util::future::try_join_all(asking).await?;
+    }
+    Ok(clients)
 }
 
 /// Connections that have asked once.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -35,12 +36,28 @@ pub enum Subject {
     Haproxy,
     HaproxyTuned,
     L4Tokio,
+    Earlier,
 }
+
+/// The earlier build of this program, if one takes part.
+static EARLIER: OnceLock<PathBuf> = OnceLock::new();
 
 impl Subject {
     /// All of them; ours first.
-    pub const ALL: [Self; 6] =
-        [Self::Rollcore, Self::Nginx, Self::NginxTuned, Self::Haproxy, Self::HaproxyTuned, Self::L4Tokio];
+    pub const ALL: [Self; 7] = [
+        Self::Rollcore,
+        Self::Nginx,
+        Self::NginxTuned,
+        Self::Haproxy,
+        Self::HaproxyTuned,
+        Self::L4Tokio,
+        Self::Earlier,
+    ];
+
+    /// Lets an earlier build of this program take part.
+    pub fn let_in(earlier: PathBuf) {
+        EARLIER.get_or_init(|| earlier);
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +67,7 @@ impl Subject {
             Self::Haproxy => "haproxy",
             Self::HaproxyTuned => "haproxy-tuned",
             Self::L4Tokio => "l4-tokio",
+            Self::Earlier => "earlier",
         }
     }
 
@@ -67,7 +85,7 @@ impl Subject {
         match self {
             Self::Nginx | Self::NginxTuned => Some(("nginx", "-v")),
             Self::Haproxy | Self::HaproxyTuned => Some(("haproxy", "-v")),
-            Self::Rollcore | Self::L4Tokio => None,
+            Self::Rollcore | Self::L4Tokio | Self::Earlier => None,
         }
     }
 
@@ -91,6 +109,10 @@ impl Subject {
         let mut running = match self {
             Self::Rollcore => Running::of_ours("proxy", place, place.proxy_cpu, folder)?,
             Self::L4Tokio => Running::of_ours("relay", place, place.proxy_cpu, folder)?,
+            Self::Earlier => {
+                let program = EARLIER.get().ok_or_else(|| io::Error::other("there is no earlier build"))?;
+                Running::of(program, "proxy", place, place.proxy_cpu, folder)?
+            }
             Self::Nginx | Self::NginxTuned => self.start_nginx(place, folder)?,
             Self::Haproxy | Self::HaproxyTuned => self.start_haproxy(place, folder)?,
         };
@@ -127,7 +149,11 @@ pub struct Running {
 impl Running {
     /// This program in one of its roles; it ends when its standard input does, so that none is left behind.
     pub fn of_ours(role: &str, place: Place, cpu: usize, folder: TempDir) -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        Self::of(&std::env::current_exe()?, role, place, cpu, folder)
+    }
+
+    fn of(program: &Path, role: &str, place: Place, cpu: usize, folder: TempDir) -> io::Result<Self> {
+        let mut command = Command::new(program);
         command.args(["role", role, "--upstream", &place.upstream.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(&mut command, cpu, place.load_cpu)?;

@@ -118,6 +118,28 @@ fn assert_bounded(before: usize) {
     assert!(grown < HOSTILE * BYTES_PER_CLIENT_MAX, "{} KiB for each of them", grown / HOSTILE / 1024);
 }
 
+/// They have asked once, at length, and are idle. A buffer takes 16 KiB, and who is idle has none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_idle_clients() {
+    const IDLE_BYTES_MAX: usize = 6 * 1024;
+    let _alone = ALONE.lock().await;
+    let app = app().await;
+    let proxy = proxy(&app, ProxyLimits::default());
+    others_are_served(&proxy).await;
+    let before = resident();
+    let long = format!("GET / HTTP/1.1\r\nHost: shop.test\r\nX-Long: {}\r\n\r\n", "x".repeat(12_000));
+    let mut idle = Vec::with_capacity(HOSTILE);
+    for _ in 0..HOSTILE {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send(&long).await;
+        assert_eq!(client.response().await.1, "hello");
+        idle.push(client.stream);
+    }
+    connections_become(&proxy, HOSTILE).await;
+    let each = resident().saturating_sub(before) / HOSTILE;
+    assert!(each < IDLE_BYTES_MAX, "{each} bytes for each of them");
+}
+
 /// They send their heads one byte at a time, and never come to an end; each of them gets a 408.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_slow_heads() {

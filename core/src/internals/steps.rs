@@ -21,13 +21,14 @@ pub fn read_request(head: &[u8]) -> bool {
     Request::parse(head, HEAD_FIELDS_MAX, &mut FieldRoom::new()).is_ok()
 }
 
-/// Reads the head of a request, and writes the one for the application. Whether it is served.
-pub fn pass_request(head: &[u8], out: &mut Vec<u8>) -> bool {
+/// Reads the head of a request, and writes the one for the application: a stranger's, or one that a trusted front passes
+/// on. Whether it is served.
+pub fn pass_request(head: &[u8], is_front: bool, out: &mut Vec<u8>) -> bool {
     let mut room = FieldRoom::new();
     let Ok(request) = Request::parse(head, HEAD_FIELDS_MAX, &mut room) else { return false };
     let hop = Hop {
-        address: "192.0.2.7",
-        is_front: false,
+        address: b"192.0.2.7",
+        is_front,
         is_tls: false,
         own_host: "127.0.0.1",
         request_id: b"0123456789abcdef0123456789abcdef",

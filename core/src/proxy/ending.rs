@@ -77,7 +77,7 @@ impl DrainingProxy {
             // Its last act was to say that it ends. A panic of a worker has been told by the panic itself.
             let _ = thread.join();
         }
-        if let Some(log) = self.shared.access.swap(None) {
+        if let Some(log) = self.shared.log_to(None) {
             log.finish().await;
         }
         let tally = Tally { open_at_start, ..tally_of(&ledgers).since(before) };

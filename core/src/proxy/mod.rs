@@ -35,6 +35,7 @@ mod shared;
 mod stream;
 mod sync;
 mod tls;
+mod unsent;
 mod wind_down;
 mod workers;
 
@@ -164,6 +165,7 @@ impl DrainingProxy {
         let failed = |source| BindError::new(&options.host, options.port, source);
         let address = listener.local_addr().map_err(failed)?;
         let mut servers = lock(&self.servers);
+        unsent::bound(&listener, self.shared.limits().client_unsent_bytes_max);
         if self.address.set(address).is_err() {
             return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
@@ -229,6 +231,9 @@ impl DrainingProxy {
 
     /// From now on new connections and new requests are held to `limits`; what is under way keeps what it began with.
     pub fn set_limits(&self, limits: ProxyLimits) {
+        if let Some(listener) = &*lock(&self.listener) {
+            unsent::bound(listener, limits.client_unsent_bytes_max);
+        }
         self.shared.set_limits(limits);
     }
 
@@ -252,10 +257,10 @@ impl DrainingProxy {
     /// # Errors
     /// When the thread cannot be started; then it stays as it was.
     pub fn log_to(&self, spec: Option<AccessLogSpec>) -> std::io::Result<()> {
-        let is_same = self.shared.access.load().as_ref().map(|log| log.spec().clone()) == spec;
+        let is_same = self.shared.access_log().map(|log| log.spec().clone()) == spec;
         if !is_same {
             let log = spec.map(AccessLog::start).transpose()?;
-            self.shared.access.store(log.map(Arc::new));
+            drop(self.shared.log_to(log));
         }
         Ok(())
     }
@@ -263,7 +268,7 @@ impl DrainingProxy {
     /// How the access log is; `None` when there is none.
     #[must_use]
     pub fn access_log(&self) -> Option<AccessLogCounts> {
-        self.shared.access.load().as_ref().map(|log| log.counts())
+        self.shared.access_log().map(|log| log.counts())
     }
 
     /// From now on requests wait, in their order, until [`resume`](Self::resume): for a migration that the application

@@ -127,7 +127,7 @@ impl<'r> Said<'r> {
 impl Worker {
     /// Whether somebody wants to read what was [said](Said): else it need not be kept.
     pub(super) fn keeps_lines(&self) -> bool {
-        self.shared.access.load().is_some()
+        self.shared.is_logged()
     }
 
     /// Counts a request that has ended: a few additions to memory that no other thread writes. To be called once for
@@ -136,7 +136,7 @@ impl Worker {
     pub(super) fn finished(&self, record: &Record<'_>) {
         let book = record.ledger.map_or(&self.shared.unrouted, |ledger| &ledger.book);
         book.page(self.number).count(record);
-        if let Some(log) = &*self.shared.access.load() {
+        if let Some(log) = self.shared.access_log() {
             log.take(record);
         }
     }

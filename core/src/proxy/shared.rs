@@ -58,7 +58,9 @@ pub(crate) struct Shared {
     pools: Vec<Arc<Pool>>,
     ledgers: Mutex<Vec<Weak<Ledger>>>,
     books: Mutex<Books>,
-    pub(super) access: ArcSwapOption<AccessLog>,
+    access: ArcSwapOption<AccessLog>,
+    /// Whether there is one; beside it, because every request looks.
+    is_logged: AtomicBool,
     /// What no release was chosen for.
     pub(super) unrouted: Book,
     next_route: AtomicU64,
@@ -90,6 +92,7 @@ impl Shared {
             ledgers: Mutex::default(),
             books: Mutex::default(),
             access: ArcSwapOption::empty(),
+            is_logged: AtomicBool::new(false),
             unrouted: Book::new(options.workers),
             next_route: AtomicU64::new(1),
             options,
@@ -109,6 +112,22 @@ impl Shared {
     /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
     pub(super) fn limits(&self) -> Guard<Arc<ProxyLimits>> {
         self.limits.load()
+    }
+
+    /// Whether there is a line for each request.
+    pub(super) fn is_logged(&self) -> bool {
+        self.is_logged.load(Ordering::Relaxed)
+    }
+
+    /// Where it goes.
+    pub(super) fn access_log(&self) -> Option<Arc<AccessLog>> {
+        if self.is_logged() { self.access.load_full() } else { None }
+    }
+
+    /// Where it goes from now on; where it went until now.
+    pub(super) fn log_to(&self, log: Option<AccessLog>) -> Option<Arc<AccessLog>> {
+        self.is_logged.store(log.is_some(), Ordering::Relaxed);
+        self.access.swap(log.map(Arc::new))
     }
 
     pub(super) fn set_limits(&self, limits: ProxyLimits) {

@@ -35,6 +35,11 @@ pub struct ProxyLimits {
     /// How long a client may take nothing of its answer, or send nothing of its body, while something waits for it; then
     /// its connection is closed. Default 60 s.
     pub client_stall_timeout: Duration,
+    /// How many bytes of an answer the system may hold for a client to which they cannot be sent, because it takes nothing;
+    /// then the rest stays with the application, until some were sent. What is on its way to a client does not count, so one
+    /// that reads gets everything as fast as before. The system rounds up to whole segments, 64 KiB at most. Default 256 KiB;
+    /// Linux alone would hold up to 4 MiB for each (`net.ipv4.tcp_wmem`), and make everybody wait at `net.ipv4.tcp_mem`.
+    pub client_unsent_bytes_max: u32,
     /// How long a client that has closed its sending side is still answered while nothing can be sent to it; then it
     /// is taken to be gone and its request is dropped. A client that is really gone says so when something is sent to
     /// it. Default 5 s; zero drops the request at once.
@@ -95,6 +100,7 @@ impl Default for ProxyLimits {
             head_fields_max: 100,
             body_bytes_max: None,
             client_stall_timeout: Duration::from_secs(60),
+            client_unsent_bytes_max: 256 * 1024,
             half_close_timeout: Duration::from_secs(5),
             upstream_connect_timeout: Duration::from_secs(5),
             upstream_connects_max: 64,

@@ -20,7 +20,8 @@ fn every_limit_has_a_key() {
         "upstreamConnectTimeoutMs": 10, "upstreamFirstByteTimeoutMs": 11, "upstreamSilenceTimeoutMs": 12,
         "requestTimeoutMs": 13, "upstreamIdleTimeoutMs": 14, "upstreamIdleMax": 15, "tunnelIdleTimeoutMs": 16,
         "tunnelHalfCloseTimeoutMs": 17, "parkTimeoutMs": 18, "parkedMax": 19, "parkedBytesMax": 20,
-        "keptBodyBytesMax": 21, "upstreamConnectsMax": 22, "windDownWindowMs": 23, "tunnelCloseTimeoutMs": 24
+        "keptBodyBytesMax": 21, "upstreamConnectsMax": 22, "windDownWindowMs": 23, "tunnelCloseTimeoutMs": 24,
+        "clientUnsentBytesMax": 25_000
     }));
     let ms = Duration::from_millis;
     assert_eq!(read(&config).expect("it is valid").warnings(), []);
@@ -51,6 +52,7 @@ fn every_limit_has_a_key() {
             upstream_connects_max: 22,
             wind_down_window: ms(23),
             tunnel_close_timeout: ms(24),
+            client_unsent_bytes_max: 25_000,
         }
     );
 }
@@ -120,6 +122,11 @@ fn limits_are_checked() {
         json!({ "headBytesMax": 1_048_577 }),
         "headBytesMax must be at most 1048576",
         "headBytesMax to 1048576 or less.",
+    );
+    expect(
+        json!({ "clientUnsentBytesMax": 1000 }),
+        "clientUnsentBytesMax must be an integer of at least 4096",
+        "clientUnsentBytesMax to 4096 or more, e.g. 262144.",
     );
     expect(
         json!({ "headFieldsMax": 257 }),

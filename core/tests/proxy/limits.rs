@@ -272,7 +272,7 @@ async fn half_close_timeout() {
 }
 
 /// Somebody who listens and whose queue is full: whoever else connects gets no answer.
-fn deaf() -> (Socket, SocketAddr, Vec<Socket>) {
+pub(crate) fn deaf() -> (Socket, SocketAddr, Vec<Socket>) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
     listener.listen(0).expect("it is bound");

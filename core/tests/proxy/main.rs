@@ -2,6 +2,7 @@
 
 mod accept;
 mod close;
+mod connects;
 mod counting;
 mod headers;
 mod holders;
@@ -21,6 +22,8 @@ mod streams;
 mod strict;
 mod support;
 mod switch;
+mod table;
 mod tunnels;
 mod unix;
+mod unread;
 mod wind_down;

@@ -53,6 +53,27 @@ async fn a_chunked_request_stays_chunked_and_streams() {
     }
 }
 
+/// RFC 9112 §7.1.2: the fields that follow a body go with it, both ways.
+#[tokio::test]
+async fn trailers_pass() {
+    let (app, mut connections) = App::by_hand().await;
+    let proxy = proxy_to(app.address);
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    let body = "2\r\nhi\r\n0\r\nX-Sum: 7\r\nX-Other: a b\r\n\r\n";
+    for _ in 0..2 {
+        let fields = "Transfer-Encoding: chunked\r\nTrailer: X-Sum, X-Other\r\n\r\n";
+        client.send(format!("POST / HTTP/1.1\r\nHost: shop.test\r\n{fields}{body}")).await;
+        let mut upstream = next(&mut connections).await;
+        let head = upstream.head().await;
+        assert_eq!(field(&head, "trailer").as_deref(), Some("X-Sum, X-Other"), "{head}");
+        assert_eq!(upstream.exactly(body.len()).await, body);
+        upstream.send(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{fields}{body}")).await;
+        let head = client.head().await;
+        assert_eq!(field(&head, "trailer").as_deref(), Some("X-Sum, X-Other"), "{head}");
+        assert_eq!(client.exactly(body.len()).await, body, "and the next answer begins behind them");
+    }
+}
+
 #[tokio::test]
 async fn ten_megabytes_come_back() {
     const BYTES: usize = 10 * 1024 * 1024;

@@ -68,6 +68,31 @@ async fn heads_pass_and_early_bytes_are_not_lost() {
     assert_eq!(upstream.exactly(8).await, "early up");
 }
 
+/// Another protocol than WebSocket, if it is allowed by name; and what is not in the list is not asked for.
+#[tokio::test]
+async fn the_list_says_what_may_be_upgraded_to() {
+    let (app, mut connections) = App::by_hand().await;
+    let upgrades = vec!["irc".to_owned()];
+    let proxy = DrainingProxy::bind(ProxyOptions { upgrades, ..options() }).expect("a free port");
+    assert!(proxy.switch_to(Traffic::to(V1, [app.address])).is_none());
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: IRC\r\n\r\n").await;
+    let mut upstream = next(&mut connections).await;
+    assert_eq!(field(&upstream.head().await, "upgrade").as_deref(), Some("IRC"));
+    upstream.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: irc\r\n\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 101 "));
+    client.send("NICK a\r\n").await;
+    assert_eq!(upstream.exactly(8).await, "NICK a\r\n");
+    counts_become(&proxy, V1, 0, 1).await;
+
+    let mut other = Peer::connect(proxy.local_addr()).await;
+    other.send(ASK).await;
+    let mut upstream = next(&mut connections).await;
+    assert_eq!(field(&upstream.head().await, "upgrade"), None);
+    upstream.send(ok("no")).await;
+    assert_eq!(other.response().await.1, "no");
+}
+
 /// One side ends; the other may still finish.
 #[tokio::test]
 async fn sides_end_one_after_the_other() {

@@ -11,6 +11,8 @@ use super::positive_time;
 const HEAD_BYTES: (usize, usize) = (1024, 1024 * 1024);
 /// The relay keeps room for no more.
 const HEAD_FIELDS_MAX: usize = 256;
+/// With less, every answer of some length would take many small steps; more than the first is no limit to the system.
+const CLIENT_UNSENT_BYTES: (u32, u32) = (4096, 1 << 30);
 
 /// `null` and nothing are the default, which for some is that there is no such limit.
 pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> ProxyLimits {
@@ -27,6 +29,11 @@ pub(super) fn read(field: &Field<'_>, notes: &mut Notes) -> ProxyLimits {
         head_fields_max: reader.count("headFieldsMax", (1, HEAD_FIELDS_MAX), default.head_fields_max),
         body_bytes_max: reader.whole("bodyBytesMax", (0, usize::MAX), 10_485_760).map(|bytes| bytes as u64),
         client_stall_timeout: reader.time("clientStallTimeoutMs", default.client_stall_timeout),
+        client_unsent_bytes_max: reader.bytes(
+            "clientUnsentBytesMax",
+            CLIENT_UNSENT_BYTES,
+            default.client_unsent_bytes_max,
+        ),
         half_close_timeout: reader.time_or_none("halfCloseTimeoutMs", default.half_close_timeout),
         upstream_connect_timeout: reader.time("upstreamConnectTimeoutMs", default.upstream_connect_timeout),
         upstream_connects_max: reader.count(
@@ -82,6 +89,12 @@ impl Reader<'_, '_> {
 
     fn count(&mut self, key: &'static str, range: (usize, usize), default: usize) -> usize {
         self.whole(key, range, default).unwrap_or(default)
+    }
+
+    /// A count that the system wants to be small.
+    fn bytes(&mut self, key: &'static str, (min, max): (u32, u32), default: u32) -> u32 {
+        let count = self.count(key, (min as usize, max as usize), default as usize);
+        u32::try_from(count).expect("`count` refuses more than a u32")
     }
 
     /// A time without which nothing would work.

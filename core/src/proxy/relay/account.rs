@@ -169,7 +169,9 @@ impl Drop for Account {
         if self.is_http_10 {
             said.protocol = "HTTP/1.0";
         }
-        self.asked.complete(&mut said);
+        if !self.asked.is_empty() {
+            self.asked.complete(&mut said);
+        }
         let record = Record {
             ledger: self.ledger(),
             answered: self.answered,

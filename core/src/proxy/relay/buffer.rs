@@ -3,10 +3,10 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The room for heads and short bodies.
 pub(super) const SMALL_BYTES: usize = 16 * 1024;
@@ -131,11 +131,10 @@ impl Buffer {
     /// Writes the first `len` bytes, or some of them.
     pub(super) fn poll_drain(
         &mut self,
-        cx: &mut Context<'_>,
         len: usize,
-        to: &mut (impl AsyncWrite + Unpin),
+        write: impl FnOnce(&[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(to).poll_write(cx, &self.filled()[..len]);
+        let written = write(&self.filled()[..len]);
         if let Poll::Ready(Ok(written)) = written {
             self.consume(written);
         }

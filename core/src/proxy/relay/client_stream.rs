@@ -1,9 +1,13 @@
 //! What a client's connection must be able to do.
 
+use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+
+use crate::proxy::stream::{poll_stirs_tcp, poll_write_tcp};
 
 use super::buffer::Source;
 
@@ -15,12 +19,16 @@ pub(crate) trait ClientStream: Source + AsyncWrite + Send + 'static {
     /// From now on its end is a reset: a client that takes the end of its connection for the end of its answer must not
     /// take half an answer for a whole one (compat C-92).
     fn end_with_reset(&mut self);
+
+    /// Writes some of `bytes`.
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, bytes)
+    }
 }
 
 impl Source for TcpStream {
     fn poll_stirs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // An error is read as one.
-        self.poll_read_ready(cx).map(drop)
+        poll_stirs_tcp(self, cx)
     }
 }
 
@@ -28,6 +36,10 @@ impl ClientStream for TcpStream {
     fn end_with_reset(&mut self) {
         // When it cannot be set the client sees an early end, as it would without us.
         let _ = self.set_zero_linger();
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        poll_write_tcp(self, cx, bytes)
     }
 }
 

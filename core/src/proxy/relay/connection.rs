@@ -227,3 +227,25 @@ impl<S: ClientStream> Drop for Connection<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::proxy::accept::Place;
+
+    fn size_of_future<F>(_serve: impl FnOnce(TcpStream, Peer, Arc<Worker>, Place) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// The runtime's tasks come in steps of 128 bytes, and with what it adds the next step begins here. Optimized it is 8
+    /// bytes less.
+    #[test]
+    fn an_idle_client_is_small() {
+        let size = size_of_future(|stream, peer, worker, place| {
+            serve_connection(stream, peer, worker, false, place)
+        });
+        assert!(size <= 408, "{size}");
+    }
+}

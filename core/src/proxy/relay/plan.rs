@@ -77,7 +77,7 @@ impl<S: ClientStream> Connection<S> {
         let own_host = if request.host.is_none() { self.own_host() } else { String::new() };
         let request_id = RequestId::new();
         let hop = Hop {
-            address: self.address.as_str(),
+            address: self.address.as_bytes(),
             is_front: self.is_front,
             is_tls: self.is_tls,
             own_host: &own_host,
@@ -107,10 +107,13 @@ struct RequestId([u8; 32]);
 
 impl RequestId {
     fn new() -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+        // First one half of each byte, then the other: chance knows no order.
+        let bytes = fastrand::u128(..).to_ne_bytes();
         let mut digits = [0; 32];
-        for (two, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(fastrand::u128(..).to_ne_bytes()) {
-            *two = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        let (low, high) = digits.split_at_mut(bytes.len());
+        for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
+            (*low, *high) = (digit(byte & 15), digit(byte >> 4));
         }
         Self(digits)
     }

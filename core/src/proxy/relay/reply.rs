@@ -307,9 +307,9 @@ impl Reply {
     ) -> Poll<Result<(), ()>> {
         loop {
             let written = if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {
-                front.poll_drain(cx, front.filled().len(), client)
+                front.poll_drain(front.filled().len(), |bytes| client.poll_send(cx, bytes))
             } else if let (Some(answer), 1..) = (&mut flight.answer, self.ready) {
-                let written = answer.poll_drain(cx, self.ready, client);
+                let written = answer.poll_drain(self.ready, |bytes| client.poll_send(cx, bytes));
                 if let Poll::Ready(Ok(written)) = written {
                     self.ready -= written;
                 }

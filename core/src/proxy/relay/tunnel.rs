@@ -190,7 +190,9 @@ impl Lane {
     ) -> Poll<io::Result<()>> {
         loop {
             if let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty()) {
-                let written = ready!(buffer.poll_drain(cx, buffer.filled().len(), to))?;
+                let written = ready!(buffer.poll_drain(buffer.filled().len(), |bytes| {
+                    Pin::new(&mut *to).poll_write(cx, bytes)
+                }))?;
                 self.bytes += written as u64;
                 if written == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

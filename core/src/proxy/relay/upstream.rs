@@ -16,7 +16,7 @@ use crate::descriptors::is_out_of_descriptors;
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Shortage;
 use crate::proxy::route::Route;
-use crate::proxy::stream::Stream;
+use crate::proxy::stream::{Stream, poll_stirs_tcp};
 
 use super::buffer::Source;
 use super::pool::Pool;
@@ -37,7 +37,7 @@ pub(super) struct Upstream {
 impl Source for Stream {
     fn poll_stirs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Tcp(stream) => poll_stirs_tcp(stream, cx),
             Self::Unix(stream) => stream.poll_read_ready(cx).map(drop),
         }
     }

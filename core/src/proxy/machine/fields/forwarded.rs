@@ -9,7 +9,7 @@ use crate::proxy::machine::wire::{ConnectionOptions, Field, Known, decimal};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hop<'a> {
     /// The client's address ([`ClientAddress`]).
-    pub(crate) address: &'a str,
+    pub(crate) address: &'a [u8],
     /// Whether the other side is a front of ours, whose word about its own client counts.
     pub(crate) is_front: bool,
     /// Whether the client came by TLS.
@@ -45,8 +45,8 @@ impl ClientAddress {
         address
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        str::from_utf8(&self.text[..usize::from(self.len)]).expect("it was written as text")
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.len)]
     }
 
     fn push(&mut self, part: &[u8]) -> fmt::Result {
@@ -66,12 +66,15 @@ impl Write for ClientAddress {
 
 /// The port in a `Host` field, or the one of the protocol (compat C-93).
 pub(crate) fn host_port(host: &[u8], is_tls: bool) -> u16 {
-    memchr::memrchr(b':', host)
-        .map(|colon| (&host[..colon], &host[colon + 1..]))
-        // The last colon of `[::1]` is not in front of a port.
-        .filter(|(name, _)| memchr::memchr(b':', name).is_none() || name.ends_with(b"]"))
-        .and_then(|(_, port)| std::str::from_utf8(port).ok()?.parse().ok())
-        .unwrap_or(if is_tls { 443 } else { 80 })
+    named_port(host).unwrap_or(if is_tls { 443 } else { 80 })
+}
+
+fn named_port(host: &[u8]) -> Option<u16> {
+    let before = host.iter().rposition(|byte| !byte.is_ascii_digit())?;
+    let (name, port) = (host[..=before].strip_suffix(b":")?, &host[before + 1..]);
+    // The last colon of `[::1]` is not in front of a port.
+    let is_name = !name.contains(&b':') || name.ends_with(b"]");
+    str::from_utf8(port).ok().filter(|_| is_name)?.parse().ok()
 }
 
 /// What a front has said of its client: the fields in question, as they came.
@@ -111,7 +114,7 @@ pub(super) fn write_forwarded(
         (true, false) => b"ws",
         (true, true) => b"wss",
     };
-    write_list(out, b"X-Forwarded-For: ", said.values(Known::ForwardedFor), hop.address.as_bytes());
+    write_list(out, b"X-Forwarded-For: ", said.values(Known::ForwardedFor), hop.address);
     write_list(out, b"X-Forwarded-Port: ", said.values(Known::ForwardedPort), port.as_bytes());
     write_one(out, b"X-Forwarded-Proto: ", said.values(Known::ForwardedProto).next().or(Some(proto)));
     // Compat C-102.
@@ -145,13 +148,13 @@ fn write_forwarded_list(out: &mut Vec<u8>, hop: Hop<'_>, host: &[u8], said: &Sai
         out.extend_from_slice(value);
         out.extend_from_slice(b", ");
     }
-    if hop.address.contains(':') {
+    if hop.address.contains(&b':') {
         out.extend_from_slice(b"for=\"[");
-        out.extend_from_slice(hop.address.as_bytes());
+        out.extend_from_slice(hop.address);
         out.extend_from_slice(b"]\"");
     } else {
         out.extend_from_slice(b"for=");
-        out.extend_from_slice(hop.address.as_bytes());
+        out.extend_from_slice(hop.address);
     }
     out.extend_from_slice(b";host=\"");
     out.extend_from_slice(host);
@@ -185,7 +188,7 @@ mod tests {
         for (peer, address) in
             [("::ffff:10.0.0.7", "10.0.0.7"), ("::1", "::1"), ("::1.2.3.4", "::102:304"), (long, long)]
         {
-            assert_eq!(ClientAddress::of(peer.parse().expect("an address")).as_str(), address);
+            assert_eq!(ClientAddress::of(peer.parse().expect("an address")).as_bytes(), address.as_bytes());
         }
     }
 }

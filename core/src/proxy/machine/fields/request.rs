@@ -77,7 +77,7 @@ mod tests {
     }
 
     const HOP: Hop<'static> = Hop {
-        address: "10.0.0.7",
+        address: b"10.0.0.7",
         is_front: false,
         is_tls: false,
         own_host: "127.0.0.1:8182",
@@ -100,7 +100,7 @@ mod tests {
     fn a_front_is_believed() {
         let head = "GET / HTTP/1.1\r\nHost: shop\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\n\
                     X-Forwarded-Proto: https\r\nX-Forwarded-Host: www\r\nX-Request-Id: theirs\r\nForwarded: for=6.6.6.6\r\n\r\n";
-        let hop = Hop { address: "::1", is_front: true, is_tls: true, ..HOP };
+        let hop = Hop { address: b"::1", is_front: true, is_tls: true, ..HOP };
         assert_eq!(
             written(head, hop, None),
             "GET / HTTP/1.1\r\nHost: shop\r\nX-Forwarded-For: 6.6.6.6,7.7.7.7,::1\r\nX-Forwarded-Port: 443\r\n\

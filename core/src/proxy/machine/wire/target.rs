@@ -94,21 +94,24 @@ const fn is_of_query(byte: u8) -> bool {
 /// Whether this is a host with or without a port (RFC 9110 §7.2, RFC 3986 §3.2.2, §3.2.3): not empty (RFC 9110 §4.2.1), no
 /// user information, no list, and no escapes, which no name has that can be looked up.
 pub(crate) fn is_host(text: &[u8]) -> bool {
-    let is_literal = text.first() == Some(&b'[');
-    let name_end = match is_literal {
-        true => memchr::memchr(b']', text).map(|at| at + 1),
-        false => Some(memchr::memchr(b':', text).unwrap_or(text.len())),
+    let (name, rest) = match text.strip_prefix(b"[") {
+        Some(literal) => {
+            let (address, rest) = leading(literal, is_of_literal);
+            let Some(rest) = rest.strip_prefix(b"]") else { return false };
+            (address, rest)
+        }
+        None => leading(text, |byte| PLACES[usize::from(byte)] & OF_NAME != 0),
     };
-    let Some((name, port)) = name_end.map(|end| text.split_at(end)) else { return false };
-    let is_name = match is_literal {
-        true => name.len() > 2 && name[1..name.len() - 1].iter().all(|byte| is_of_literal(*byte)),
-        false => !name.is_empty() && name.iter().all(|byte| PLACES[usize::from(*byte)] & OF_NAME != 0),
-    };
-    let is_port = match port.split_first() {
+    let is_port = match rest.split_first() {
         None => true,
         Some((colon, digits)) => *colon == b':' && digits.iter().all(u8::is_ascii_digit),
     };
-    is_name && is_port
+    !name.is_empty() && is_port
+}
+
+/// What is at the begin of the text, and the rest.
+fn leading(text: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(|byte| !belongs(*byte)).unwrap_or(text.len()))
 }
 
 const fn is_of_name(byte: u8) -> bool {

@@ -1,155 +1,22 @@
 //! What is refused, end to end (RFC 9110, RFC 9112, RFC 6585): what two readers could understand differently goes no
 //! further, and a connection in doubt is closed.
 
+mod bad_requests;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::UnboundedReceiver;
+
 use crate::support::*;
+use bad_requests::bad_requests;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// The rule, the request, the status.
-fn bad_requests() -> Vec<(&'static str, String, u16)> {
-    let with = |fields: &str| format!("POST /bad HTTP/1.1\r\nHost: shop.test\r\n{fields}\r\n");
-    let target = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: shop.test\r\n\r\n");
-    let mut table: Vec<(&str, String, u16)> = Vec::new();
-    for fields in [
-        "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
-        "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
-    ] {
-        table.push(("9112 §6.3: both framings", with(fields), 400));
-    }
-    for length in [
-        "",
-        " ",
-        "+1",
-        "-1",
-        "1,1",
-        "1, 1",
-        "1 1",
-        "0x1",
-        "1.0",
-        "1e1",
-        "\"1\"",
-        "1;a",
-        "18446744073709551616",
-        "99999999999999999999999",
-        "\u{663}",
-    ] {
-        table.push(("9110 §8.6: a length is digits", with(&format!("Content-Length: {length}\r\n")), 400));
-    }
-    table.push(("9112 §6.3: two lengths", with("Content-Length: 1\r\nContent-Length: 1\r\n"), 400));
-    table.push(("9112 §6.3: two lengths", with("Content-Length: 1\r\ncontent-length: 2\r\n"), 400));
-    for coding in [
-        "xchunked",
-        "chunkedx",
-        "chunked, chunked",
-        "gzip, chunked",
-        "chunked, gzip",
-        "chunked;q=1",
-        "identity",
-        "",
-        "\"chunked\"",
-        ",chunked",
-        "chunked,",
-        "ch unked",
-    ] {
-        table.push(("9112 §6.1: only chunked", with(&format!("Transfer-Encoding: {coding}\r\n")), 501));
-    }
-    let twice = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
-    table.push(("9112 §7.1: chunked once", with(twice), 400));
-    table.push(("9112 §5.1: no space before the colon", with("Transfer-Encoding : chunked\r\n"), 400));
-    table.push(("9112 §5.1: no tab before the colon", with("Content-Length\t: 1\r\n"), 400));
-    table.push(("9110 §5.5: no control characters", with("Transfer-Encoding: \x0bchunked\r\n"), 400));
-    table.push((
-        "9112 §6.1: none in HTTP/1.0",
-        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
-        400,
-    ));
-    for lines in ["X: a\r\n b\r\n", "X: a\r\n\tb\r\n", " X: a\r\n", "\tX: a\r\n", "X:\r\n a\r\n"] {
-        table.push(("9112 §5.2: no folded lines", with(lines), 400));
-    }
-    for lines in
-        ["X: a\rY: b\r\n", "X: a\r\r\n", "\rX: a\r\n", "X\r: a\r\n", "X: a\n", "X: a\nY: b\r\n", "\n"]
-    {
-        table.push(("9112 §2.2: no bare CR or LF", with(lines), 400));
-    }
-    table.push(("9112 §2.2: no bare LF", "GET / HTTP/1.1\nHost: shop.test\r\n\r\n".into(), 400));
-    table.push(("9112 §2.2: no bare CR", "GET / HTTP/1.1\rHost: shop.test\r\n\r\n".into(), 400));
-    table.push(("9112 §2.2: no bare LF in front", format!("\n{}", target("/")), 400));
-    table.push(("9112 §2.2: no spaces in front", format!(" {}", target("/")), 400));
-    for line in ["X: a\0b", "X\0: a", "X: \x01", "X: \x7f", "\0: a"] {
-        table.push(("9110 §5.5: no control characters", with(&format!("{line}\r\n")), 400));
-    }
-    for name in ["X Y", "X(", "X/", "X=", "X@", "X[", "X\\", "X\"", "X{", "\u{e4}", "", "X,"] {
-        table.push(("9110 §5.6.2: a name is a token", with(&format!("{name}: a\r\n")), 400));
-    }
-    table.push(("9112 §5: a field has a colon", with("X\r\n"), 400));
-    table.push(("9112 §3.2: one Host", "GET / HTTP/1.1\r\n\r\n".into(), 400));
-    table.push(("9112 §3.2: one Host", with("Host: shop.test\r\n"), 400));
-    table.push(("9112 §3.2: one Host", with("host: other.test\r\n"), 400));
-    for host in [
-        "", "a, b", "a b", "u@a", "a/b", "a:b", "a:80:80", ":80", "[::1", "::1", "[::1]x", "a?b", "a#b",
-        "a\\b", "<a>", "%61", "\u{e4}",
-    ] {
-        table.push(("9110 §7.2: a host and a port", format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), 400));
-    }
-    for (absolute, host) in [("http://other.test/", "shop.test"), ("http://shop.test:81/", "shop.test")] {
-        let text = format!("GET {absolute} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-        table.push(("9112 §3.2.2: target and Host agree", text, 400));
-    }
-    for bad in [
-        "*",
-        "shop.test:80",
-        "shop.test",
-        "ftp://shop.test/",
-        "http://",
-        "http:///",
-        "http://u@shop.test/",
-        "//",
-        "a/b",
-        "?a",
-        "#",
-        "/#a",
-        "/\u{e4}",
-        "/\x01",
-        "/\x7f",
-        "/a\0",
-        "/<",
-        "/a>b",
-        "http://shop.test/#a",
-        "file:///etc",
-    ] {
-        // `//` is a path.
-        if bad != "//" {
-            table.push(("9112 §3.2: the four forms", target(bad), 400));
-        }
-    }
-    table.push(("9112 §3.2.4: * is for OPTIONS", "POST * HTTP/1.1\r\nHost: shop.test\r\n\r\n".into(), 400));
-    let tunnel = "CONNECT shop.test:80 HTTP/1.1\r\nHost: shop.test:80\r\n\r\n";
-    table.push(("9110 §9.3.6: no tunnel for strangers", tunnel.into(), 400));
-    for method in ["G ET", "G\0T", "(GET)", "G\tET", "\u{e4}", "GET:", "GE,T"] {
-        let text = format!("{method} / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
-        table.push(("9110 §9.1: a method is a token", text, 400));
-    }
-    for line in [
-        "GET  / HTTP/1.1",
-        "GET /  HTTP/1.1",
-        "GET / HTTP/1.1 ",
-        "GET\t/\tHTTP/1.1",
-        "GET /",
-        "GET",
-        "/ HTTP/1.1",
-    ] {
-        table.push(("9112 §3: single spaces", format!("{line}\r\nHost: shop.test\r\n\r\n"), 400));
-    }
-    for version in ["HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "HTTP/3.0", "HTTP/1.10"] {
-        let text = format!("GET / {version}\r\nHost: shop.test\r\n\r\n");
-        table.push(("9110 §2.5: 1.0 or 1.1", text, if version == "HTTP/1.10" { 400 } else { 505 }));
-    }
-    table.push(("9113 §3.4: not HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), 505));
-    table.push(("9110 §10.1.1: no other expectation", with("Expect: 200-ok\r\nContent-Length: 1\r\n"), 417));
-    table.push(("6585 §5: too many fields", with(&"X: y\r\n".repeat(100)), 431));
-    table.push(("6585 §5: too large a head", with(&format!("X: {}\r\n", "y".repeat(70_000))), 431));
-    table
+/// A request of this client, as the application gets it on a new connection.
+async fn arrives(client: &mut Peer, connections: &mut UnboundedReceiver<Peer>) -> Peer {
+    client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+    let mut upstream = next(connections).await;
+    upstream.head().await;
+    upstream
 }
 
 fn status(head: &str) -> u16 {
@@ -189,7 +56,7 @@ async fn what_is_refused_is_refused_in_any_pieces() {
         let mut client = Peer::connect(proxy.local_addr()).await;
         for byte in request.as_bytes() {
             // It may be refused before its end.
-            if tokio::io::AsyncWriteExt::write_all(&mut client.stream, &[*byte]).await.is_err() {
+            if client.stream.write_all(&[*byte]).await.is_err() {
                 break;
             }
             tokio::task::yield_now().await;
@@ -359,11 +226,9 @@ async fn a_malformed_answer_is_a_502_and_its_connection_is_dropped() {
         ("head_bytes_max", &too_large),
         ("head_fields_max", &too_many),
     ] {
-        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-        let mut upstream = next(&mut connections).await;
-        upstream.head().await;
+        let mut upstream = arrives(&mut client, &mut connections).await;
         // It may be dropped before the end of it.
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut upstream.stream, answer.as_bytes()).await;
+        let _ = upstream.stream.write_all(answer.as_bytes()).await;
         let (head, body) = client.response().await;
         assert_eq!((status(&head), body.as_str()), (502, "Bad gateway\n"), "{rule}: {answer:?}");
         upstream.gone().await;
@@ -388,9 +253,7 @@ async fn a_connection_with_surplus_bytes_carries_no_other_request() {
             .to_owned(),
         "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned(),
     ] {
-        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-        let mut upstream = next(&mut connections).await;
-        upstream.head().await;
+        let mut upstream = arrives(&mut client, &mut connections).await;
         upstream.send(&surplus).await;
         let head = client.head().await;
         assert_ne!(status(&head), 502, "{surplus:?}");
@@ -406,17 +269,12 @@ async fn a_connection_with_surplus_bytes_carries_no_other_request() {
         upstream.gone().await;
     }
     // And those that come later, when the connection is idle.
-    client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-    let mut upstream = next(&mut connections).await;
-    upstream.head().await;
+    let mut upstream = arrives(&mut client, &mut connections).await;
     upstream.send(OK).await;
     assert_eq!(client.response().await.1, "ok");
     upstream.send(stolen).await;
     upstream.gone().await;
-    client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-    let mut upstream = next(&mut connections).await;
-    upstream.head().await;
-    upstream.send(OK).await;
+    arrives(&mut client, &mut connections).await.send(OK).await;
     assert_eq!(client.response().await.1, "ok");
 }
 
@@ -440,8 +298,7 @@ async fn a_tunnel_needs_an_agreement_about_what_was_asked_for() {
         let (head, _) = client.rest().await;
         assert!(!head.contains("101"), "{answer:?}: {head}");
         // What the client says now reaches nobody.
-        let _ =
-            tokio::io::AsyncWriteExt::write_all(&mut client.stream, b"GET /smuggled HTTP/1.1\r\n\r\n").await;
+        let _ = client.stream.write_all(b"GET /smuggled HTTP/1.1\r\n\r\n").await;
         assert_eq!(upstream.rest().await.0, "", "{answer:?}");
     }
     counts_become(&proxy, V1, 0, 0).await;

@@ -1,0 +1,53 @@
+//! Connections to the application that are being made: after a switch everybody wants one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
+
+use super::limits::deaf;
+use super::support::*;
+use super::table;
+
+/// The local ports of connections to `port` that are being made: they have asked, and nobody has answered.
+fn being_made(port: u16) -> BTreeSet<u16> {
+    const SYN_SENT: &str = "02";
+    let asks = |line: &table::Line| line.remote == port && line.state == SYN_SENT;
+    table::lines().filter(asks).map(|line| line.local).collect()
+}
+
+#[tokio::test]
+async fn upstream_connects_max() {
+    const REQUESTS: u16 = 8;
+    const MAX: usize = 2;
+    let (_listener, address, _queue) = deaf();
+    let limits = ProxyLimits {
+        upstream_connects_max: MAX,
+        upstream_connect_timeout: Duration::from_secs(1),
+        ..ProxyLimits::default()
+    };
+    let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
+    drop(proxy.switch_to(Traffic::to(V1, [address])));
+    // Those who fill its queue.
+    let before = being_made(address.port());
+    let mut clients = Vec::new();
+    for _ in 0..REQUESTS {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        clients.push(client);
+    }
+    counts_become(&proxy, V1, REQUESTS.into(), 0).await;
+    // Until the first is given up, each that may has its turn.
+    let most = within(async {
+        let mut most = 0;
+        while proxy.counts(V1).http == u64::from(REQUESTS) {
+            most = most.max(being_made(address.port()).difference(&before).count());
+            tokio::task::yield_now().await;
+        }
+        most
+    });
+    assert_eq!(most.await, MAX);
+    for mut client in clients {
+        assert!(client.response().await.0.starts_with("HTTP/1.1 502 "), "who waits has no more time");
+    }
+}
