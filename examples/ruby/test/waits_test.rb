@@ -82,7 +82,7 @@ class WaitsTest < Minitest::Test
   # The program waits, and its parent sends the signal when it does.
   def interrupted(wait, ends)
     script = <<~RUBY
-      $stdout.sync = true
+      #{PREPARED}
       Rollcore.open do |rollcore|
         rollcore.processes.define("p", command: %w[sleep 600]).value!
         rollcore.processes.start("p").value!
