@@ -1,7 +1,6 @@
 //! Hostile hosts: each is a C program of its own, in `tests/hosts/`.
 #![expect(clippy::print_stdout, reason = "some of them measure, and say what they saw")]
 
-#[expect(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::process::Command;
