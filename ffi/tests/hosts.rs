@@ -72,9 +72,17 @@ fn clients_that_leave_in_the_middle_of_a_response_do_not_kill_the_host() {
     ends_well(&run(&host("sigpipe"), [""; 0]));
 }
 
-/// The figures are printed: `cargo test -p rollcore-ffi --test hosts costs -- --nocapture`.
+/// The figures are printed: `cargo test --release -p rollcore-ffi --test hosts costs -- --nocapture`.
 #[test]
 fn what_it_costs_a_host_is_small_also_beside_two_gibibytes() {
+    let folder = support::Folder::new("stripped");
+    let stripped = folder.path().join("librollcore.so");
+    succeeds(Command::new("strip").arg(support::library().shared()).arg("-o").arg(&stripped));
+    let size = stripped.metadata().expect("strip wrote it").len();
+    println!(
+        "librollcore.so, stripped: {size} bytes{}",
+        if cfg!(debug_assertions) { ", not optimized" } else { "" }
+    );
     ends_well(&run(&host("measures"), [""; 0]));
 }
 

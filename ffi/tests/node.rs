@@ -52,6 +52,11 @@ fn it_deploys_under_load_without_a_failed_request() {
 }
 
 #[test]
+fn its_types_are_what_a_compiler_takes() {
+    passes("types.test.mjs");
+}
+
+#[test]
 fn it_can_be_packed_installed_and_run() {
     passes("pack.test.mjs");
 }

@@ -34,7 +34,7 @@ impl fmt::Display for Issue {
 /// let error = Config::from_json(r#"{ "proxy": 1, "processes": [] }"#).expect_err("it proxies nothing");
 /// assert_eq!(
 ///     error.to_string(),
-///     "Invalid Rollbridge config:\n  - proxy must be an object\n  \
+///     "Invalid config:\n  - proxy must be an object\n  \
 ///      - Config must define exactly one proxied process; found 0"
 /// );
 /// assert_eq!(error.issues()[0].fix, "Set proxy to a mapping.");
@@ -90,12 +90,12 @@ impl ConfigError {
 }
 
 impl fmt::Display for ConfigError {
-    /// All messages, one per line (compat C-9).
+    /// All messages, one per line. The daemon's commands have another heading (compat C-9).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
             Problem::NotJson(issue) => write!(f, "{issue}"),
             Problem::Invalid(issues) => {
-                f.write_str("Invalid Rollbridge config:")?;
+                f.write_str("Invalid config:")?;
                 issues.iter().try_for_each(|issue| write!(f, "\n  - {issue}"))
             }
         }

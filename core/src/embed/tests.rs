@@ -266,6 +266,9 @@ fn what_makes_no_sense_is_refused_at_once() {
         let error = handle.submit(method, params, 0).expect_err(method);
         assert_eq!((error.code, error.error.as_str()), (code, word), "{method} {params}: {}", error.message);
     }
+    let error = handle.submit("engine.open", r#"{ "config": { "proxy": {}, "processes": [] } }"#, 0);
+    let told = "Invalid config:\n  - Config must define exactly one proxied process; found 0";
+    assert_eq!(error.expect_err("nothing gets traffic").message, told);
     let error = handle.submit("process.define", r#"{ "id": "a", "command": "true", "restrat": {} }"#, 0);
     let error = error.expect_err("a slip of the finger");
     assert!(

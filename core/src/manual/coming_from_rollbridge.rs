@@ -20,7 +20,7 @@
 //! let error = Config::from_json(r#"{ "proxy": {}, "processes": [{ "id": "web", "command": "./serve" }] }"#)
 //!     .expect_err("nothing gets traffic");
 //! assert_eq!(error.to_string(), "\
-//! Invalid Rollbridge config:
+//! Invalid config:
 //!   - Config must define exactly one proxied process; found 0");
 //! assert_eq!(error.issues()[0].fix, "Mark exactly one process with policy: proxied.");
 //! ```

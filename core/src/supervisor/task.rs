@@ -75,8 +75,7 @@ pub(super) async fn run(spec: RunSpec, ends: Ends) {
         stopping: Vec::new(),
         start_error: None,
     };
-    while !(task.abandoned && task.is_idle()) {
-        let event = task.next_event().await;
+    while let Some(event) = task.next_event().await {
         task.turn(event);
     }
 }
@@ -86,14 +85,19 @@ impl Task {
         self.spawning.is_none() && self.running.is_none() && self.hook.is_none()
     }
 
-    /// Nobody is there to ask for another try at what outlived SIGKILL.
-    fn has_done_all(&self) -> bool {
-        self.abandoned && matches!(self.machine.report().state, ProcessState::Stopped { .. })
+    fn is_stopped(&self) -> bool {
+        matches!(self.machine.report().state, ProcessState::Stopped { .. })
     }
 
-    /// Cancel safe: everything that is awaited here is kept in `self`.
-    async fn next_event(&mut self) -> Event {
-        loop {
+    /// Nobody is there to ask for another try at what outlived SIGKILL.
+    fn has_done_all(&self) -> bool {
+        self.abandoned && self.is_stopped()
+    }
+
+    /// `None` when nobody is there any more, and nothing is left of the process. Cancel safe: everything that is awaited
+    /// here is kept in `self`.
+    async fn next_event(&mut self) -> Option<Event> {
+        while !(self.abandoned && self.is_idle()) {
             let ending = self.running.as_ref().is_some_and(Running::is_ending);
             // What has ended cannot become ready any more: the clock waits for the exit to be told.
             let timeout = if ending { None } else { self.machine.next_timeout() };
@@ -107,13 +111,14 @@ impl Task {
                 event = next_of(&mut self.running) => Some(event),
                 () = until(timeout) => Some(Event::TimeUp),
             };
-            if let Some(event) = event {
+            if event.is_some() {
                 return event;
             }
         }
+        None
     }
 
-    /// `None` for a question: nothing has happened.
+    /// `None` when nothing has happened: for a question, and when what has stopped is given up.
     fn requested(&mut self, request: Option<Request>) -> Option<Event> {
         let event = match request {
             Some(Request::Start(reason, answer)) => {
@@ -146,6 +151,10 @@ impl Task {
             Some(Request::SetStop(stop)) => Event::SetStop(stop),
             None => {
                 self.abandoned = true;
+                // It would be told once more that it has stopped.
+                if self.is_idle() && self.is_stopped() {
+                    return None;
+                }
                 Event::Stop
             }
         };

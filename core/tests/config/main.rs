@@ -106,13 +106,12 @@ fn explain(read: &Result<Config, ConfigError>) -> String {
     text
 }
 
-/// C-9.
 #[test]
 fn the_error_lists_every_message() {
     let error = read(&json!({ "proxy": {}, "processes": 1 })).expect_err("it is broken");
     assert_eq!(
         error.to_string(),
-        "Invalid Rollbridge config:\n  - processes must be an array\n  \
+        "Invalid config:\n  - processes must be an array\n  \
          - Config must define exactly one proxied process; found 0"
     );
     assert_eq!(error.code(), "config_invalid");

@@ -42,6 +42,26 @@ async fn a_grandchild_in_a_group_of_its_own_dies_too() {
     assert!(!is_alive(job));
 }
 
+/// Whoever closes stops first and lets go afterwards, which was told as two ends of one process.
+#[tokio::test]
+async fn what_has_stopped_does_not_stop_again_when_it_is_let_go_of() {
+    for (line, exits) in [("exit 3", 1), ("exec sleep 1000", 0)] {
+        let (mut watched, _) = Watched::started(no_restart(line)).await;
+        for _ in 0..exits {
+            watched.exit().await;
+        }
+        within(watched.supervisor.stop()).await;
+        let Watched { supervisor, mut changes } = watched;
+        drop(supervisor);
+        // The supervisor ends, and with it the channel.
+        let mut stops = 0;
+        while let Some((change, _)) = within(changes.recv()).await {
+            stops += u32::from(matches!(change, Change::Stopped(_)));
+        }
+        assert_eq!(stops, 1, "{line}");
+    }
+}
+
 /// C-68.
 #[tokio::test]
 async fn whoever_ignores_the_polite_signal_is_killed_after_the_grace() {

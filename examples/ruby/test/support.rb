@@ -32,9 +32,13 @@ def run_program(*command, environment: {}, folder: HERE)
   Told.new(stdout, stderr, status, Process.clock_gettime(Process::CLOCK_MONOTONIC) - began)
 end
 
+# What every little program begins with. Whoever is started in the background or by nohup ignores signals that these programs
+# are to end by, and would hand that down to them.
+PREPARED = "$stdout.sync = true\n%w[INT HUP].each { |signal| trap(signal, 'DEFAULT') }\n"
+
 # Runs a little program of its own.
 def run_ruby(text)
-  run_program(RbConfig.ruby, "-w", "-Ilib", "-rtimeout", "-rrollcore", "-e", "$stdout.sync = true\n#{text}")
+  run_program(RbConfig.ruby, "-w", "-Ilib", "-rtimeout", "-rrollcore", "-e", "#{PREPARED}#{text}")
 end
 
 # Whether a process is there, and is more than a zombie.

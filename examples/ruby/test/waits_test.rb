@@ -70,6 +70,26 @@ class WaitsTest < Minitest::Test
     end
   end
 
+  # It is called by whoever takes events, who goes on with that while the listener waits: nobody else may begin.
+  def test_a_listener_may_wait_and_others_wait_meanwhile
+    Rollcore.open do |rollcore|
+      pump = rollcore.instance_variable_get(:@inbox).instance_variable_get(:@pump)
+      heard = []
+      feed = rollcore.events
+      other = nil
+      rollcore.on("process.started") do
+        other = Thread.new { rollcore.decide(exits_ms: [1]).value! }
+        heard << rollcore.decide(exits_ms: [1]).value! << pump.owned?
+      end
+      rollcore.processes.define("p", command: %w[sleep 600]).value!
+      rollcore.processes.start("p").value!
+      Timeout.timeout(PATIENCE) { feed.next(0.1) until heard.size == 2 }
+      assert_equal [true, true], [heard[0].key?(:decision), heard[1]]
+      assert other.join(PATIENCE), "it waits for ever"
+      refute_predicate pump, :locked?
+    end
+  end
+
   # Ruby lets signals in at any point; here is the worst one.
   def test_an_interrupt_between_taking_an_answer_and_telling_it_loses_nothing
     Rollcore.open do |rollcore|
@@ -82,7 +102,7 @@ class WaitsTest < Minitest::Test
   # The program waits, and its parent sends the signal when it does.
   def interrupted(wait, ends)
     script = <<~RUBY
-      $stdout.sync = true
+      #{PREPARED}
       Rollcore.open do |rollcore|
         rollcore.processes.define("p", command: %w[sleep 600]).value!
         rollcore.processes.start("p").value!

@@ -7,8 +7,8 @@ use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 /// How long a host may take, unless its test says otherwise.
@@ -36,6 +36,27 @@ pub fn scratch(name: &str) -> PathBuf {
     folder
 }
 
+/// A folder for one test, which goes with it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self(scratch(&format!("{name}/{}-{number}", std::process::id())))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _stays = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The built library.
 pub struct Library {
     /// Holds `librollcore.so`, `librollcore.so.0.N` and `librollcore.a`.
@@ -48,30 +69,33 @@ impl Library {
     }
 }
 
+/// Cargo, in the workspace. It tells this test about its package, as it does to build scripts: with these in the environment
+/// the one of `ring` would run again, in the next build without them once more, and everything above it with it.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    let of_this_package = |name: &str| {
+        name == "OUT_DIR" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| of_this_package(name)) {
+        cargo.env_remove(name);
+    }
+    cargo.current_dir(workspace());
+    cargo
+}
+
+/// The profile of the tests.
+fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "test" } else { "bench" }
+}
+
 /// Integration tests cannot use a cdylib, and cargo does not build it for them: the profile is that of the tests.
 pub fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
-        let profile = if cfg!(debug_assertions) { "test" } else { "bench" };
-        let mut build = Command::new(env!("CARGO"));
-        // What cargo says to this test about its package would make build scripts of others run again.
-        let of_this_package =
-            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for name in names.filter(|name| of_this_package(name)) {
-            build.env_remove(name);
-        }
-        let built = build
-            .args([
-                "build",
-                "--package",
-                "rollcore-ffi",
-                "--lib",
-                "--profile",
-                profile,
-                "--message-format=json",
-            ])
-            .current_dir(workspace())
+        let built = cargo()
+            .args(["build", "--package", "rollcore-ffi", "--lib", "--profile", profile()])
+            .arg("--message-format=json")
             .stderr(Stdio::inherit())
             .output()
             .expect("cargo is there");
@@ -162,8 +186,12 @@ fn text(from: &mut impl Read) -> String {
 
 /// Whether a program is there; with `ROLLCORE_REQUIRE_TOOLS`, as in CI, it has to be.
 pub fn has(program: &str) -> bool {
-    let found =
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let asked = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    has_if(asked.is_ok(), program)
+}
+
+/// The same for what was looked for in another way.
+pub fn has_if(found: bool, program: &str) -> bool {
     assert!(
         found || std::env::var_os("ROLLCORE_REQUIRE_TOOLS").is_none(),
         "{program} is missing: run examples/apps/prepare"

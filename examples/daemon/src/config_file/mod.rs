@@ -41,8 +41,17 @@ pub(crate) enum LoadError {
     #[error("{problem}")]
     Unreadable { path: PathBuf, problem: String },
     /// It can be read, and makes no sense.
-    #[error("{error}")]
+    #[error("{}", in_old_words(error))]
     Invalid { path: PathBuf, error: ConfigError },
+}
+
+/// As scripts know it (compat C-9). In the library it has no such heading.
+fn in_old_words(error: &ConfigError) -> String {
+    if error.code() != "config_invalid" {
+        return error.to_string();
+    }
+    let lines = error.issues().iter().map(|issue| format!("\n  - {issue}"));
+    std::iter::once("Invalid Rollbridge config:".to_owned()).chain(lines).collect()
 }
 
 /// Finds and reads the config: the given file, or the one in the current directory. What it prints goes to stderr.

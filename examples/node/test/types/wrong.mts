@@ -1,0 +1,3 @@
+import { Engine } from 'rollcore';
+
+export const engine = await Engine.open({}, { keepState: 'yes' });
