@@ -101,7 +101,8 @@ async fn what_was_answered_is_what_is_counted() {
     for turn in 1..=CLIENTS * EACH {
         asked_of_one += u64::from(within(answered.recv()).await.expect("they ask"));
         if turn % TURN == 0 {
-            let (generation, app) = if turn / TURN % 2 == 0 { (V1, &one) } else { (V2, &two) };
+            let is_even = (turn / TURN).is_multiple_of(2);
+            let (generation, app) = if is_even { (V1, &one) } else { (V2, &two) };
             drop(proxy.switch_to(Traffic::to(generation, [app.address])));
         }
     }
