@@ -284,6 +284,20 @@ pub struct DrainReport {
     pub took: Duration,
 }
 
+impl DrainReport {
+    /// Of what traffic left twice (a rollout was undone, and later it was replaced): both together, as one drain.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            open_at_start: self.open_at_start + other.open_at_start,
+            requests_cut: self.requests_cut + other.requests_cut,
+            tunnels_cut: self.tunnels_cut + other.tunnels_cut,
+            streams_ended: self.streams_ended + other.streams_ended,
+            tunnels_ended: self.tunnels_ended + other.tunnels_ended,
+            took: self.took.max(other.took),
+        }
+    }
+}
+
 /// Which pipe a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OutputStream {

@@ -293,7 +293,7 @@ impl Performer {
             let mut report = DrainReport::default();
             for drained in drained {
                 // A drain that panicked cut nothing it could tell of.
-                report = merged(report, drained.await.unwrap_or_default());
+                report = report.plus(drained.await.unwrap_or_default());
             }
             let _ = tell.send(News::Input(Input::Drained { generation, report }));
         });
@@ -322,18 +322,6 @@ impl Performer {
         for draining in self.left.remove(&generation).unwrap_or_default() {
             draining.cut_now();
         }
-    }
-}
-
-/// A release that traffic left twice (a rollout was undone, and later it was replaced) drains as one.
-fn merged(one: DrainReport, other: DrainReport) -> DrainReport {
-    DrainReport {
-        open_at_start: one.open_at_start + other.open_at_start,
-        requests_cut: one.requests_cut + other.requests_cut,
-        tunnels_cut: one.tunnels_cut + other.tunnels_cut,
-        streams_ended: one.streams_ended + other.streams_ended,
-        tunnels_ended: one.tunnels_ended + other.tunnels_ended,
-        took: one.took.max(other.took),
     }
 }
 

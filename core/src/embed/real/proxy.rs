@@ -99,7 +99,7 @@ impl Proxies {
         }
         let mut whole = DrainReport::default();
         while let Some(report) = all.join_next().await {
-            whole = plus(whole, report.map_err(|_| EmbedError::panicked())?);
+            whole = whole.plus(report.map_err(|_| EmbedError::panicked())?);
         }
         Ok(said(&whole))
     }
@@ -162,17 +162,6 @@ fn seen(id: &str, alone: &Alone) -> Value {
 fn left(old: &Draining) -> Value {
     let counts = old.counts();
     json!({ "generation": old.generation(), "http": counts.http, "websocket": counts.websocket })
-}
-
-fn plus(one: DrainReport, other: DrainReport) -> DrainReport {
-    DrainReport {
-        open_at_start: one.open_at_start + other.open_at_start,
-        requests_cut: one.requests_cut + other.requests_cut,
-        tunnels_cut: one.tunnels_cut + other.tunnels_cut,
-        streams_ended: one.streams_ended + other.streams_ended,
-        tunnels_ended: one.tunnels_ended + other.tunnels_ended,
-        took: one.took.max(other.took),
-    }
 }
 
 fn said(report: &DrainReport) -> Value {
