@@ -120,7 +120,10 @@ async fn malformed_chunks_end_the_request_and_both_connections() {
         let peers = upstream.into_iter().chain(std::iter::from_fn(|| connections.try_recv().ok()));
         for mut peer in peers {
             let (heard, _) = peer.rest().await;
-            assert!(!heard.contains("smuggled") && !heard.ends_with("0\r\n\r\n"), "{chunks:?}: {heard:?}");
+            assert!(
+                !heard.contains("smuggled") && !heard.ends_with("\r\n0\r\n\r\n"),
+                "{chunks:?}: {heard:?}"
+            );
         }
     }
     counts_become(&proxy, V1, 0, 0).await;
