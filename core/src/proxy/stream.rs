@@ -8,9 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
+use nix::sys::socket::{setsockopt, sockopt};
+use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::coop::poll_proceed;
 use tokio::time::sleep;
 
 use super::route::Backend;
@@ -73,12 +76,49 @@ pub(super) fn poll_write_tcp(
     bytes: &[u8],
 ) -> Poll<io::Result<usize>> {
     if bytes.len() <= SHORT_WRITE_BYTES {
-        match stream.try_write(bytes) {
+        // As in `poll_receive_tcp`, not by the C library.
+        let sending = || Ok(send(&*stream, bytes, SendFlags::NOSIGNAL)?);
+        match stream.try_io(Interest::WRITABLE, sending) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             written => return Poll::Ready(written),
         }
     }
     Pin::new(stream).poll_write(cx, bytes)
+}
+
+/// Reads what there is into the room behind `into`, of which there is some.
+///
+/// By a system call of our own, not by that of the C library: in a process with threads the latter switches cancellation on
+/// and off around each call, which costs two locked instructions and helps nobody.
+pub(super) fn poll_receive_tcp(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    into: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    let budget = ready!(poll_proceed(cx));
+    loop {
+        let mut last = None;
+        let received = stream.try_io(Interest::READABLE, || {
+            let room = into.capacity() - into.len();
+            let (read, _) = recv(stream, spare_capacity(into), RecvFlags::empty())?;
+            if read == 0 || read == room {
+                return Ok(read);
+            }
+            // That was all there is (epoll(7)): the runtime need not be told so by a read that finds nothing.
+            last = Some(read);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        let received = match (received, last) {
+            (_, Some(read)) => Ok(read),
+            (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {
+                ready!(stream.poll_read_ready(cx))?;
+                continue;
+            }
+            (received, None) => received,
+        };
+        budget.made_progress();
+        return Poll::Ready(received);
+    }
 }
 
 /// Whether something may be there to be read; the task is woken when it is.
@@ -113,7 +153,7 @@ async fn connect_unix(socket: &Path) -> io::Result<UnixStream> {
 /// On the host's own threads a peer that is gone must not be a SIGPIPE, which ends a host that has not thought of it. The
 /// standard library sees to that for TCP, and for Unix sockets only in newer versions than we ask for.
 fn poll_send(stream: &UnixStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    let sending = || Ok(send(stream.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)?);
+    let sending = || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?);
     loop {
         ready!(stream.poll_write_ready(cx))?;
         match stream.try_io(Interest::WRITABLE, sending) {

@@ -117,10 +117,10 @@ impl Buffer {
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut (impl AsyncRead + Unpin),
+        from: &mut impl Source,
     ) -> Poll<io::Result<usize>> {
         debug_assert!(self.bytes.len() < self.bytes.capacity());
-        let read = pin!(from.read_buf(&mut self.bytes)).poll(cx);
+        let read = from.poll_receive(cx, &mut self.bytes);
         if let Poll::Ready(Ok(_)) = read {
             let is_full = self.bytes.len() == self.bytes.capacity();
             self.full_reads = if is_full { self.full_reads.saturating_add(1) } else { 0 };
@@ -171,6 +171,11 @@ pub(crate) trait Source: AsyncRead + Unpin {
     /// Whether it is worth while to have room at hand. While it is not, the task is woken when that may have changed.
     fn poll_stirs(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
+    }
+
+    /// Reads what there is into the room behind `into`, of which there is some.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        pin!(self.read_buf(into)).poll(cx)
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-use crate::proxy::stream::{poll_stirs_tcp, poll_write_tcp};
+use crate::proxy::stream::{poll_receive_tcp, poll_stirs_tcp, poll_write_tcp};
 
 use super::buffer::Source;
 
@@ -29,6 +29,10 @@ pub(crate) trait ClientStream: Source + AsyncWrite + Send + 'static {
 impl Source for TcpStream {
     fn poll_stirs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         poll_stirs_tcp(self, cx)
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        poll_receive_tcp(self, cx, into)
     }
 }
 

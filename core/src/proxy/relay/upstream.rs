@@ -2,13 +2,13 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::{sleep, timeout};
 
 use crate::clock;
@@ -16,7 +16,7 @@ use crate::descriptors::is_out_of_descriptors;
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Shortage;
 use crate::proxy::route::Route;
-use crate::proxy::stream::{Stream, poll_stirs_tcp};
+use crate::proxy::stream::{Stream, poll_receive_tcp, poll_stirs_tcp};
 
 use super::buffer::Source;
 use super::pool::Pool;
@@ -39,6 +39,13 @@ impl Source for Stream {
         match self {
             Self::Tcp(stream) => poll_stirs_tcp(stream, cx),
             Self::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+        }
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => poll_receive_tcp(stream, cx, into),
+            Self::Unix(stream) => pin!(stream.read_buf(into)).poll(cx),
         }
     }
 }
