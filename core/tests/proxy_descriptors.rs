@@ -181,23 +181,27 @@ fn starve_a_client(proxy: &mut Starved) {
     let mut client = proxy.connect();
     let served = get(&mut client).expect("it answers");
     assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "he is in: {served}");
-    let is_served = (0..5).any(|_| {
+    // What closes a moment after its last byte was seen leaves a descriptor behind the back of whoever ate them all: that time
+    // does not count.
+    let waits_and_is_served = (0..5).any(|_| {
         proxy.tell("eat beside");
         client.write_all(GET).expect("it is open");
         client.set_read_timeout(Some(Duration::from_millis(100))).expect("it is not zero");
-        let early = client.peek(&mut [0]);
-        assert!(early.is_err(), "it does not wait");
+        let waits = client.peek(&mut [0]).is_err();
         proxy.tell("give back beside");
         client.set_read_timeout(Some(SOON)).expect("it is not zero");
         // On a very busy machine it may have waited for too long.
-        answered(&mut client).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 OK\r\n"))
+        waits & answered(&mut client).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 OK\r\n"))
     });
-    assert!(is_served);
+    assert!(waits_and_is_served);
 
-    proxy.tell("eat beside");
-    let told = get(&mut client).expect("it answers");
-    assert!(told.starts_with("HTTP/1.1 503 ") && told.ends_with("Service unavailable\n"), "{told}");
-    proxy.tell("give back beside");
+    let is_told = (0..5).any(|_| {
+        proxy.tell("eat beside");
+        let told = get(&mut client).expect("it answers");
+        proxy.tell("give back beside");
+        told.starts_with("HTTP/1.1 503 ") && told.ends_with("Service unavailable\n")
+    });
+    assert!(is_told);
     let served = get(&mut client).expect("it answers");
     assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "{served}");
 }
