@@ -216,11 +216,16 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn register(self: &Arc<Self>) -> Registered {
+    /// Another one, and his number, by which he is to be unregistered.
+    pub(super) fn register(&self) -> (u64, Arc<Client>) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let client = Arc::new(Client::default());
         lock(&self.by_number).insert(number, Arc::clone(&client));
-        Registered { clients: Arc::clone(self), number, client }
+        (number, client)
+    }
+
+    pub(super) fn unregister(&self, number: u64) {
+        lock(&self.by_number).remove(&number);
     }
 
     /// How many there are.
@@ -306,19 +311,6 @@ impl Clients {
         for client in lock(&self.by_number).values() {
             client.close();
         }
-    }
-}
-
-/// A client's place in the list, until it is dropped.
-pub(crate) struct Registered {
-    clients: Arc<Clients>,
-    number: u64,
-    pub(super) client: Arc<Client>,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        lock(&self.clients.by_number).remove(&self.number);
     }
 }
 

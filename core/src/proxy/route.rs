@@ -265,18 +265,18 @@ impl Drop for Route {
 }
 
 /// A request's hold on its route: taken in one step with the pointer, counted until it is dropped.
-pub(crate) struct Ticket {
+pub(crate) struct Ticket<'c> {
     route: Arc<Route>,
-    client: Arc<Client>,
+    client: &'c Client,
     is_tunnel: bool,
     is_finished: bool,
 }
 
-impl Ticket {
+impl<'c> Ticket<'c> {
     /// `None` when there is no active release.
-    pub(super) fn take(active: &ArcSwapOption<Route>, client: &Arc<Client>) -> Option<Self> {
+    pub(super) fn take(active: &ArcSwapOption<Route>, client: &'c Client) -> Option<Self> {
         let route = hold::take(|| active.load_full(), client.held())?;
-        Some(Self { client: Arc::clone(client), is_tunnel: false, is_finished: false, route })
+        Some(Self { client, is_tunnel: false, is_finished: false, route })
     }
 
     pub(super) fn route(&self) -> &Route {
@@ -306,7 +306,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.client.let_go();
         self.set_finished(true);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Cache, Guard};
 use tokio::sync::watch;
 
 use crate::clock;
@@ -66,6 +66,10 @@ pub(crate) struct Shared {
     next_route: AtomicU64,
 }
 
+/// The limits, for whoever looks often: the way to them is gone only when they have changed. What it holds may be older until
+/// it looks.
+pub(crate) type KeptLimits<'s> = Cache<&'s ArcSwap<ProxyLimits>, Arc<ProxyLimits>>;
+
 /// One per thread.
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
@@ -112,6 +116,10 @@ impl Shared {
     /// What the proxy puts up with now. To be looked up anew for each request or connection, and not to be held meanwhile.
     pub(super) fn limits(&self) -> Guard<Arc<ProxyLimits>> {
         self.limits.load()
+    }
+
+    pub(super) fn kept_limits(&self) -> KeptLimits<'_> {
+        Cache::new(&self.limits)
     }
 
     /// Whether there is a line for each request.

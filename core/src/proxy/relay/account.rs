@@ -1,29 +1,25 @@
 //! What is counted of one request. It is handed in when the request ends, however it ends: also when its task is dropped.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
-use crate::proxy::clients::Client;
 use crate::proxy::holders::{Holder, HolderKind, shown};
 use crate::proxy::record::{Ending, Record, Said};
 use crate::proxy::route::{Ledger, Route, Ticket};
-use crate::proxy::shared::Worker;
 use crate::time::Instant;
 
 use super::asked::Asked;
+use super::guest::Guest;
 use super::moment;
 
 /// One request: its hold on a release, and what came of it so far.
-pub(super) struct Account {
-    worker: Arc<Worker>,
-    client: Arc<Client>,
-    peer: SocketAddr,
+pub(super) struct Account<'c> {
+    guest: &'c Guest,
     /// Whether there was a request at all.
     is_open: bool,
     pub(super) began: Instant,
-    ticket: Option<Ticket>,
+    ticket: Option<Ticket<'c>>,
     /// Who is to blame when the ticket was given up.
     ledger: Option<Arc<Ledger>>,
     pub(super) asked: Asked,
@@ -40,13 +36,11 @@ pub(super) struct Account {
     is_tunnel: bool,
 }
 
-impl Account {
+impl<'c> Account<'c> {
     /// Of a request of which the first byte has come.
-    pub(super) fn new(worker: &Arc<Worker>, client: &Arc<Client>, peer: SocketAddr) -> Self {
+    pub(super) fn new(guest: &'c Guest) -> Self {
         Self {
-            worker: Arc::clone(worker),
-            client: Arc::clone(client),
-            peer,
+            guest,
             is_open: true,
             began: moment::now(),
             ticket: None,
@@ -70,7 +64,7 @@ impl Account {
     pub(super) fn take_ticket(&mut self) -> bool {
         // The old one first: when it goes, the client is said to hold nothing.
         self.ticket = None;
-        self.ticket = Ticket::take(&self.worker.shared.active, &self.client);
+        self.ticket = Ticket::take(&self.guest.worker.shared.active, self.guest.client());
         self.ticket.is_some()
     }
 
@@ -93,7 +87,7 @@ impl Account {
     /// Tells the observer that the application has failed it.
     pub(super) fn tell(&self, message: String, head_sent: bool) {
         if let Some(ledger) = self.ledger() {
-            self.worker.shared.tell(ledger.generation, message, head_sent);
+            self.guest.worker.shared.tell(ledger.generation, message, head_sent);
         }
     }
 
@@ -111,10 +105,10 @@ impl Account {
 
     /// Answers whoever wants to know who holds its release. `head`: that of the request, while it is there.
     pub(super) fn say_who(&self, kind: HolderKind, head: &[u8]) {
-        if !self.client.is_asked_who() {
+        if !self.guest.client().is_asked_who() {
             return;
         }
-        self.client.say_who(kind, self.bytes_in + self.bytes_out, || {
+        self.guest.client().say_who(kind, self.bytes_in + self.bytes_out, || {
             let kept;
             let asked = if self.asked.is_empty() {
                 kept = Asked::of(head, false);
@@ -124,7 +118,7 @@ impl Account {
             };
             let (method, target) = asked.line();
             Holder {
-                peer: self.peer,
+                peer: self.guest.peer,
                 kind,
                 method: String::from_utf8_lossy(method).into_owned(),
                 path: shown(&String::from_utf8_lossy(target)).to_owned(),
@@ -155,17 +149,17 @@ impl Account {
     }
 
     /// There was no request: the client went away in the middle of its head.
-    pub(super) fn forget(mut self) {
+    pub(super) fn forget(&mut self) {
         self.is_open = false;
     }
 }
 
-impl Drop for Account {
+impl Drop for Account<'_> {
     fn drop(&mut self) {
         if !self.is_open {
             return;
         }
-        let mut said = Said::by(self.peer);
+        let mut said = Said::by(self.guest.peer);
         if self.is_http_10 {
             said.protocol = "HTTP/1.0";
         }
@@ -183,10 +177,10 @@ impl Drop for Account {
             resets: self.resets,
             retries: self.retries,
             parked: self.parked,
-            ending: if self.client.was_cut() { Ending::Cut } else { self.ending },
+            ending: if self.guest.client().was_cut() { Ending::Cut } else { self.ending },
             is_tunnel: self.is_tunnel,
             ..Record::new(self.began, said)
         };
-        self.worker.finished(&record);
+        self.guest.worker.finished(&record);
     }
 }

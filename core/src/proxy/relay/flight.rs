@@ -6,7 +6,9 @@
 //! ```
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Sent;
@@ -23,8 +25,9 @@ use super::moment;
 use super::upstream::Upstream;
 
 /// A request, and what has come of it.
-pub(super) struct Flight {
-    pub(super) account: Account,
+pub(super) struct Flight<'c> {
+    pub(super) account: Account<'c>,
+    pub(super) limits: Arc<ProxyLimits>,
     pub(super) times: Times,
     /// What the client has sent and is not on its way yet; after the body, the begin of its next request.
     pub(super) input: Option<Buffer>,
@@ -39,7 +42,6 @@ pub(super) struct Flight {
     pub(super) kept_max: usize,
     /// Whether `out` holds all that was sent.
     pub(super) is_kept: bool,
-    pub(super) body_bytes_max: Option<u64>,
     /// What the application has sent and is not on its way yet.
     pub(super) answer: Option<Buffer>,
     pub(super) half_closed: HalfClosed,
@@ -50,19 +52,10 @@ pub(super) struct Flight {
 pub(super) struct Times {
     /// The end of `request_timeout`.
     pub(super) total: Option<Instant>,
-    limits: Waits,
     /// The application is waited for since.
     upstream: Option<Instant>,
     /// The client is waited for since.
     client: Option<Instant>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Waits {
-    first_byte: Option<std::time::Duration>,
-    silence: Option<std::time::Duration>,
-    stall: std::time::Duration,
-    half_close: std::time::Duration,
 }
 
 /// What has run out.
@@ -76,17 +69,7 @@ pub(super) enum Expired {
 
 impl Times {
     pub(super) fn new(limits: &ProxyLimits, began: Instant) -> Self {
-        Self {
-            total: limits.request_timeout.map(|timeout| began + timeout),
-            limits: Waits {
-                first_byte: limits.upstream_first_byte_timeout,
-                silence: limits.upstream_silence_timeout,
-                stall: limits.client_stall_timeout,
-                half_close: limits.half_close_timeout,
-            },
-            upstream: None,
-            client: None,
-        }
+        Self { total: limits.request_timeout.map(|timeout| began + timeout), upstream: None, client: None }
     }
 
     /// The application has sent something, or has to send nothing yet.
@@ -94,9 +77,8 @@ impl Times {
         self.upstream = None;
     }
 
-    /// The application is waited for: `first` for the first byte of its answer.
-    pub(super) fn upstream_awaited(&mut self, first: bool) {
-        let limit = if first { self.limits.first_byte } else { self.limits.silence };
+    /// The application is waited for, for so long.
+    fn upstream_awaited(&mut self, limit: Option<Duration>) {
         if let (Some(limit), None) = (limit, self.upstream) {
             self.upstream = Some(moment::now() + limit);
         }
@@ -108,9 +90,9 @@ impl Times {
     }
 
     /// The client has to send or to take something.
-    pub(super) fn client_awaited(&mut self) {
+    fn client_awaited(&mut self, limit: Duration) {
         if self.client.is_none() {
-            self.client = Some(moment::now() + self.limits.stall);
+            self.client = Some(moment::now() + limit);
         }
     }
 
@@ -158,11 +140,12 @@ pub(super) enum Broken {
     Refused(Refusal),
 }
 
-impl Flight {
+impl<'c> Flight<'c> {
     /// A request of which `input` has come.
-    pub(super) fn new(account: Account, input: Buffer, limits: &ProxyLimits) -> Self {
+    pub(super) fn new(account: Account<'c>, input: Buffer, limits: Arc<ProxyLimits>) -> Self {
         Self {
-            times: Times::new(limits, account.began),
+            times: Times::new(&limits, account.began),
+            limits,
             account,
             input: Some(input),
             kept_max: 0,
@@ -171,15 +154,14 @@ impl Flight {
             body: Body::NONE,
             body_ready: 0,
             is_kept: true,
-            body_bytes_max: limits.body_bytes_max,
             answer: None,
             half_closed: HalfClosed::No,
         }
     }
 
     /// Its head is understood: `out` is the one for the application, and the body begins in what has come.
-    pub(super) fn departs(&mut self, out: Buffer, body: Body, limits: &ProxyLimits) {
-        self.kept_max = out.filled().len() + limits.kept_body_bytes_max;
+    pub(super) fn departs(&mut self, out: Buffer, body: Body) {
+        self.kept_max = out.filled().len() + self.limits.kept_body_bytes_max;
         self.out = out;
         self.body = body;
     }
@@ -204,9 +186,10 @@ impl Flight {
         self.account.bytes_in > 0 || self.input.as_ref().is_some_and(|input| !input.is_empty())
     }
 
-    /// Whether the body is known to be larger than this before it has come.
-    pub(super) fn announces_more_than(&self, max: u64) -> bool {
-        matches!(self.body, Body::Length(length) if length > max)
+    /// Whether the body is known to be too large before it has come.
+    pub(super) fn announces_too_much(&self) -> bool {
+        let max = self.limits.body_bytes_max;
+        matches!(self.body, Body::Length(length) if max.is_some_and(|max| length > max))
     }
 
     /// Whether the connection can carry another request after this one.
@@ -284,7 +267,7 @@ impl Flight {
                 Poll::Ready(Ok(1..)) => self.times.client_moved(),
                 Poll::Ready(_) => return Err(Broken::ClientGone),
                 Poll::Pending => {
-                    self.times.client_awaited();
+                    self.client_awaited();
                     return Ok(false);
                 }
             }
@@ -302,7 +285,7 @@ impl Flight {
         let part =
             self.body.take(input.filled()).map_err(|_| Broken::Refused(Refusal::bad("malformed chunks")))?;
         self.account.bytes_in += part.content as u64;
-        if self.body_bytes_max.is_some_and(|max| self.account.bytes_in > max) {
+        if self.limits.body_bytes_max.is_some_and(|max| self.account.bytes_in > max) {
             return Err(Broken::Refused(Refusal::BODY_TOO_LARGE));
         }
         if self.is_kept && self.out.filled().len() + part.len <= self.kept_max {
@@ -327,8 +310,8 @@ impl Flight {
             return Ok(());
         }
         match poll_fill(&mut self.input, cx, client, 0) {
-            Poll::Ready(Ok(0)) if !self.times.limits.half_close.is_zero() => {
-                self.half_closed = HalfClosed::Until(moment::now() + self.times.limits.half_close);
+            Poll::Ready(Ok(0)) if !self.limits.half_close_timeout.is_zero() => {
+                self.half_closed = HalfClosed::Until(moment::now() + self.limits.half_close_timeout);
                 Ok(())
             }
             Poll::Ready(Ok(0) | Err(_)) => Err(Broken::ClientGone),
@@ -340,8 +323,21 @@ impl Flight {
     pub(super) fn client_took(&mut self) {
         self.times.client_moved();
         if let HalfClosed::Until(until) = &mut self.half_closed {
-            *until = moment::now() + self.times.limits.half_close;
+            *until = moment::now() + self.limits.half_close_timeout;
         }
+    }
+
+    /// The application has to send something: the first byte of its answer, or more.
+    pub(super) fn upstream_awaited(&mut self, is_first: bool) {
+        let Self { limits, times, .. } = self;
+        let limit =
+            if is_first { limits.upstream_first_byte_timeout } else { limits.upstream_silence_timeout };
+        times.upstream_awaited(limit);
+    }
+
+    /// The client has to send or to take something.
+    pub(super) fn client_awaited(&mut self) {
+        self.times.client_awaited(self.limits.client_stall_timeout);
     }
 
     /// Whether something has run out; else wakes when it does.
@@ -366,11 +362,11 @@ impl Flight {
         alarm: &mut Alarm,
         upstream: &mut Upstream,
         end: &mut HeadEnd,
-        head_bytes_max: usize,
     ) -> Poll<Met> {
         if let Err(broken) = self.poll_request(cx, client, upstream) {
             return Poll::Ready(broken.into());
         }
+        let head_bytes_max = self.limits.head_bytes_max;
         let is_first = *end == HeadEnd::default();
         while self.answer.is_some() || upstream.stream.poll_stirs(cx).is_ready() {
             let answer = self.answer.get_or_insert_with(Buffer::new);
@@ -405,7 +401,7 @@ impl Flight {
             return Poll::Ready(broken.into());
         }
         if self.is_sent() || upstream.is_deaf() {
-            self.times.upstream_awaited(is_first);
+            self.upstream_awaited(is_first);
         }
         self.poll_times(cx, alarm).map_or(Poll::Pending, |expired| Poll::Ready(Met::Expired(expired)))
     }

@@ -17,6 +17,7 @@ mod client_stream;
 mod connection;
 mod exchange;
 mod flight;
+mod guest;
 mod moment;
 mod own_answer;
 mod plan;

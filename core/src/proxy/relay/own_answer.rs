@@ -8,7 +8,6 @@ use super::account::Account;
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
 use super::connection::{Connection, Next};
-use super::flight::Flight;
 
 /// Compat C-103.
 const NO_RELEASE_FOR_AN_UPGRADE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\r\n";
@@ -24,11 +23,11 @@ pub(super) struct Answered {
     pub(super) is_upgrade: bool,
 }
 
-impl<S: ClientStream> Connection<S> {
+impl<'c, S: ClientStream> Connection<'c, S> {
     /// Answers a request that cannot be understood; its connection ends.
-    pub(super) async fn refuse(&mut self, refusal: Refusal, mut account: Account) -> Next<S> {
+    pub(super) async fn refuse(&mut self, refusal: Refusal, account: &mut Account<'_>) -> Next<'c> {
         tracing::debug!(status = refusal.status, why = refusal.why, "request refused");
-        self.say(refusal.status, None, true, false, &mut account).await;
+        self.say(refusal.status, None, true, false, account).await;
         Next::Linger
     }
 
@@ -38,9 +37,8 @@ impl<S: ClientStream> Connection<S> {
         status: u16,
         text: Option<&str>,
         answered: Answered,
-        flight: Box<Flight>,
-    ) -> Next<S> {
-        let (mut account, rest) = (flight.account, flight.input);
+        account: &mut Account<'_>,
+    ) -> Next<'c> {
         if answered.is_upgrade {
             if status == 503 {
                 account.answers(status);
@@ -50,11 +48,11 @@ impl<S: ClientStream> Connection<S> {
             return Next::Close;
         }
         let close = !answered.persists || !answered.has_come;
-        if !self.say(status, text, close, answered.to_head, &mut account).await {
+        if !self.say(status, text, close, answered.to_head, account).await {
             return Next::Close;
         }
         match (close, answered.has_come) {
-            (false, _) => Next::Request(rest),
+            (false, _) => Next::Request,
             (true, true) => Next::Close,
             (true, false) => Next::Linger,
         }
@@ -66,7 +64,7 @@ impl<S: ClientStream> Connection<S> {
         text: Option<&str>,
         close: bool,
         to_head: bool,
-        account: &mut Account,
+        account: &mut Account<'_>,
     ) -> bool {
         let mut out = Buffer::new();
         write_answer(out.bytes(), status, text, close, to_head);

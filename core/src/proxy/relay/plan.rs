@@ -4,7 +4,6 @@ use crate::proxy::machine::fields::{Hop, write_request};
 use crate::proxy::machine::wire::{Body, FieldRoom, Refusal, Request};
 use crate::proxy::machine::{Upgrade, is_idempotent, upgrade_of};
 use crate::proxy::route::Backend;
-use crate::spec::ProxyLimits;
 
 use super::buffer::Buffer;
 use super::client_stream::ClientStream;
@@ -45,19 +44,14 @@ impl Plan {
     }
 }
 
-impl<S: ClientStream> Connection<S> {
+impl<'c, S: ClientStream> Connection<'c, S> {
     /// Understands the head that has come, and writes the one for the application.
-    pub(super) fn plan(
-        &self,
-        flight: &mut Flight,
-        head: usize,
-        limits: &ProxyLimits,
-    ) -> Result<Plan, Refusal> {
+    pub(super) fn plan(&self, flight: &mut Flight<'_>, head: usize) -> Result<Plan, Refusal> {
         let input = flight.input.as_mut().ok_or(Refusal::bad("no head"))?;
         let mut out = Buffer::new();
-        let plan = self.plan_head(&input.filled()[..head], limits.head_fields_max, out.bytes())?;
+        let plan = self.plan_head(&input.filled()[..head], flight.limits.head_fields_max, out.bytes())?;
         input.consume(head);
-        flight.departs(out, plan.body, limits);
+        flight.departs(out, plan.body);
         Ok(plan)
     }
 
@@ -69,7 +63,7 @@ impl<S: ClientStream> Connection<S> {
             body: request.body,
             to_head: request.method == "HEAD",
             is_http_10: request.is_http_10,
-            persists: request.persists() && !self.is_last,
+            persists: request.persists() && !self.guest.is_last,
             is_idempotent: is_idempotent(request.method),
             upgrade: upgrade.map(Into::into),
             expects_continue: request.expects_continue && !request.body.is_over(),
@@ -77,9 +71,9 @@ impl<S: ClientStream> Connection<S> {
         let own_host = if request.host.is_none() { self.own_host() } else { String::new() };
         let request_id = RequestId::new();
         let hop = Hop {
-            address: self.address.as_bytes(),
-            is_front: self.is_front,
-            is_tls: self.is_tls,
+            address: self.guest.address.as_bytes(),
+            is_front: self.guest.is_front,
+            is_tls: self.guest.is_tls,
             own_host: &own_host,
             request_id: &request_id.0,
         };
@@ -89,14 +83,14 @@ impl<S: ClientStream> Connection<S> {
 
     /// For an HTTP/1.0 client that names none.
     fn own_host(&self) -> String {
-        let active = self.worker.shared.active.load();
+        let active = self.guest.worker.shared.active.load();
         let first = active.as_ref().and_then(|route| route.backends().first());
         first.map(Backend::authority).unwrap_or_default()
     }
 
     fn upgrade<'b>(&self, request: &Request<'_, 'b>) -> Option<&'b [u8]> {
         let protocol = request.upgrade.filter(|_| request.connection.upgrade && !request.is_http_10)?;
-        let allowed = &self.worker.shared.options.upgrades;
+        let allowed = &self.guest.worker.shared.options.upgrades;
         let asked = upgrade_of(request.method, [&b"upgrade"[..]], [protocol], allowed);
         (asked == Upgrade::WebSocket && request.body.is_over()).then_some(protocol)
     }

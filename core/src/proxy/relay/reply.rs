@@ -9,7 +9,6 @@ use std::time::Duration;
 use crate::proxy::machine::fields::{Rewrite, write_response};
 use crate::proxy::machine::wire::{Body, FieldRoom, Piece, Response, may_be_interim};
 use crate::proxy::machine::{Events, idle_limit, is_switched};
-use crate::spec::ProxyLimits;
 
 use super::alarm::Alarm;
 use super::buffer::{Buffer, poll_fill};
@@ -82,14 +81,13 @@ impl Reply {
     pub(super) fn begin(
         plan: &Plan,
         closes: bool,
-        flight: &mut Flight,
+        flight: &mut Flight<'_>,
         head: usize,
-        limits: &ProxyLimits,
     ) -> Result<Begun, String> {
         let answer = flight.answer.as_mut().ok_or("no answer")?;
         let mut room = FieldRoom::new();
         let bytes = &answer.filled()[..head];
-        let response = Response::parse(bytes, plan.to_head, limits.head_fields_max, &mut room)
+        let response = Response::parse(bytes, plan.to_head, flight.limits.head_fields_max, &mut room)
             .map_err(|bad| format!("Parse Error: {}", bad.0))?;
         if response.status == 101 {
             return tunnel(plan, &response).map(|front| {
@@ -119,7 +117,7 @@ impl Reply {
             is_close_delimited: plan.is_http_10 && !matches!(response.body, Body::Length(_)),
             persists: response.persists,
             status: response.status,
-            idle_limit: idle_limit(limits.upstream_idle_timeout, response.keep_alive),
+            idle_limit: idle_limit(flight.limits.upstream_idle_timeout, response.keep_alive),
             events: events_of(&response),
             was_ended_early: false,
         };
@@ -136,19 +134,14 @@ impl Reply {
     }
 
     /// What goes to the client when the head is that of an interim answer; `None` when it is not one.
-    pub(super) fn interim(
-        plan: &Plan,
-        flight: &mut Flight,
-        head: usize,
-        limits: &ProxyLimits,
-    ) -> Option<Option<Buffer>> {
+    pub(super) fn interim(plan: &Plan, flight: &mut Flight<'_>, head: usize) -> Option<Option<Buffer>> {
         let answer = flight.answer.as_mut()?;
         let mut room = FieldRoom::new();
         let bytes = &answer.filled()[..head];
         if !may_be_interim(bytes) {
             return None;
         }
-        let response = Response::parse(bytes, plan.to_head, limits.head_fields_max, &mut room).ok()?;
+        let response = Response::parse(bytes, plan.to_head, flight.limits.head_fields_max, &mut room).ok()?;
         if !response.is_interim() {
             return None;
         }
@@ -169,12 +162,12 @@ impl Reply {
     }
 
     /// Whether more has come than belongs to it.
-    pub(super) fn has_surplus(&self, flight: &Flight) -> bool {
+    pub(super) fn has_surplus(&self, flight: &Flight<'_>) -> bool {
         flight.answer.as_ref().is_some_and(|answer| answer.filled().len() > self.ready)
     }
 
     /// Finds out what of the new bytes belongs to it.
-    fn take(&mut self, flight: &mut Flight) -> Result<(), ()> {
+    fn take(&mut self, flight: &mut Flight<'_>) -> Result<(), ()> {
         if self.events.is_some() {
             return self.take_events(flight);
         }
@@ -228,7 +221,7 @@ impl Reply {
         cx: &mut Context<'_>,
         client: &mut impl ClientStream,
         alarm: &mut Alarm,
-        flight: &mut Flight,
+        flight: &mut Flight<'_>,
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
         if let (Some(upstream), false) = (&mut *upstream, flight.is_sent())
@@ -253,7 +246,7 @@ impl Reply {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut impl ClientStream,
-        flight: &mut Flight,
+        flight: &mut Flight<'_>,
         upstream: &mut Option<Upstream>,
     ) -> Poll<ReplyEnd> {
         loop {
@@ -267,7 +260,7 @@ impl Reply {
                 Poll::Pending => {
                     flight.account.set_finished(false);
                     flight.forget_request();
-                    flight.times.client_awaited();
+                    flight.client_awaited();
                     return Poll::Pending;
                 }
             }
@@ -281,7 +274,7 @@ impl Reply {
                 Poll::Ready(result) => return Poll::Ready(ReplyEnd::BrokeOff(end_of(&result))),
                 Poll::Pending => {
                     flight.forget_request();
-                    flight.times.upstream_awaited(false);
+                    flight.upstream_awaited(false);
                     return Poll::Pending;
                 }
             }
@@ -303,7 +296,7 @@ impl Reply {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut impl ClientStream,
-        flight: &mut Flight,
+        flight: &mut Flight<'_>,
     ) -> Poll<Result<(), ()>> {
         loop {
             let written = if let Some(front) = self.front.as_mut().filter(|front| !front.is_empty()) {

@@ -15,18 +15,18 @@ use crate::clock;
 use crate::proxy::holders::HolderKind;
 use crate::proxy::machine::websocket::{Farewell, Next, close_for_application, close_for_client};
 use crate::proxy::record::Ending;
-use crate::spec::ProxyLimits;
 use crate::time::Instant;
 
 use super::account::Account;
 use super::alarm::Alarm;
+use super::asked::Asked;
 use super::buffer::{Buffer, Source, poll_fill};
 use super::client_stream::ClientStream;
 use super::flight::Flight;
 use super::upstream::Upstream;
 
 /// A tunnel that both sides have agreed to.
-pub(super) struct Tunnel {
+pub(super) struct Tunnel<'c> {
     upstream: Upstream,
     up: Lane,
     down: Lane,
@@ -39,7 +39,7 @@ pub(super) struct Tunnel {
     farewell: Option<Farewell>,
     is_asked_to_go: bool,
     /// Counted as a WebSocket until this is dropped.
-    account: Account,
+    account: Account<'c>,
 }
 
 /// One direction.
@@ -51,15 +51,20 @@ struct Lane {
     bytes: u64,
 }
 
-impl Tunnel {
+impl<'c> Tunnel<'c> {
     /// `front` goes to the client first, then what came together with the application's head.
     pub(super) fn new(
         upstream: Upstream,
         mut front: Buffer,
-        flight: Box<Flight>,
+        mut flight: Flight<'c>,
         is_websocket: bool,
-        limits: &ProxyLimits,
     ) -> Self {
+        if flight.account.asked.is_empty() {
+            flight.account.asked = Asked::of(flight.out.filled(), false);
+        }
+        flight.account.answers(101);
+        flight.account.become_tunnel();
+        let limits = &flight.limits;
         // Only a WebSocket speaks in frames of RFC 6455.
         let mut farewell = is_websocket.then(|| Farewell::new(limits.tunnel_close_timeout));
         let early = flight.input.filter(|early| !early.is_empty());

@@ -25,7 +25,7 @@ impl Reply {
     }
 
     /// New bytes have come.
-    pub(super) fn take_events(&mut self, flight: &mut Flight) -> Result<(), ()> {
+    pub(super) fn take_events(&mut self, flight: &mut Flight<'_>) -> Result<(), ()> {
         match self.framing {
             Framing::Same => self.take_as_they_are(flight),
             Framing::AddChunks | Framing::RemoveChunks | Framing::OwnChunks => self.take_content(flight),
@@ -33,7 +33,7 @@ impl Reply {
     }
 
     /// Ends it if it was asked to go and nothing is half said.
-    pub(super) fn end_if_asked(&mut self, flight: &mut Flight) -> Result<(), ()> {
+    pub(super) fn end_if_asked(&mut self, flight: &mut Flight<'_>) -> Result<(), ()> {
         if self.events.is_none() || self.has_come() || !flight.account.is_to_go() {
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl Reply {
     }
 
     /// As they are; of a stream that is to go, no further than the end of a chunk.
-    fn take_as_they_are(&mut self, flight: &mut Flight) -> Result<(), ()> {
+    fn take_as_they_are(&mut self, flight: &mut Flight<'_>) -> Result<(), ()> {
         let is_to_go = flight.account.is_to_go();
         let (Some(answer), Some(events)) = (&mut flight.answer, &mut self.events) else { return Ok(()) };
         while self.ready < answer.filled().len() && !self.body.is_over() {
@@ -70,7 +70,7 @@ impl Reply {
     }
 
     /// From here on the framing is ours; `false` while a chunk is under way.
-    fn take_over(&mut self, flight: &mut Flight) -> bool {
+    fn take_over(&mut self, flight: &mut Flight<'_>) -> bool {
         let Some((owed, framing)) = owed(&self.body) else { return false };
         let front = self.front.get_or_insert_with(Buffer::new).bytes();
         if let Some(answer) = &mut flight.answer {
@@ -84,7 +84,7 @@ impl Reply {
     }
 
     /// The content, in our own framing; of a stream that is to go, no further than the end of an event.
-    fn take_content(&mut self, flight: &mut Flight) -> Result<(), ()> {
+    fn take_content(&mut self, flight: &mut Flight<'_>) -> Result<(), ()> {
         let is_to_go = flight.account.is_to_go();
         let (Some(answer), Some(events)) = (&mut flight.answer, &mut self.events) else { return Ok(()) };
         let front = self.front.get_or_insert_with(Buffer::new).bytes();
