@@ -155,6 +155,32 @@ async fn several_threads_let_everybody_go() {
     assert_eq!(proxy.parked(), ParkCounts { total: 400, ..ParkCounts::default() });
 }
 
+#[tokio::test]
+async fn whoever_goes_first_may_take_long() {
+    let (app, mut connections) = App::by_hand().await;
+    let proxy = supervised(app.address);
+    let mut before = ask(&proxy, "GET", "/before").await;
+    let mut kept = next(&mut connections).await;
+    kept.head().await;
+    kept.send(ok("before")).await;
+    assert_eq!(before.response().await.1, "before");
+
+    proxy.backend_is(V1, 0, BackendState::Restarting);
+    let mut long = ask(&proxy, "GET", "/long").await;
+    parked_become(&proxy, 1).await;
+    let mut short = ask(&proxy, "GET", "/short").await;
+    parked_become(&proxy, 2).await;
+    proxy.backend_is(V1, 0, BackendState::Running);
+    assert!(kept.head().await.starts_with("GET /long "), "the first one tries, and there is a connection");
+    kept.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnot").await;
+    let mut fresh = next(&mut connections).await;
+    assert!(fresh.head().await.starts_with("GET /short "));
+    fresh.send(ok("short")).await;
+    assert_eq!(short.response().await.1, "short");
+    kept.send(" over!").await;
+    assert_eq!(long.response().await.1, "not over!");
+}
+
 /// C-106 with a supervisor: nobody hears 502.
 #[tokio::test]
 async fn a_restart_costs_no_request() {

@@ -78,10 +78,11 @@ impl<'c, S: ClientStream> Connection<'c, S> {
             Err(None) => return Next::Close,
         };
         match self.answer(&mut plan, &mut flight).await {
-            Ok(next) => {
+            Ok(Next::Request) => {
                 *input = flight.input.take();
-                next
+                Next::Request
             }
+            Ok(last) => last,
             Err(instead) => Box::pin(self.answer_otherwise(instead, &plan, flight, input)).await,
         }
     }
@@ -114,7 +115,9 @@ impl<'c, S: ClientStream> Connection<'c, S> {
                 }
                 let answered = plan.answered(flight.has_come());
                 let next = self.answer_here(status, text, answered, &mut flight.account).await;
-                *input = flight.input;
+                if let Next::Request = next {
+                    *input = flight.input;
+                }
                 next
             }
             Instead::Refused(refusal) => self.refuse(refusal, &mut flight.account).await,
@@ -200,6 +203,8 @@ impl<'c, S: ClientStream> Connection<'c, S> {
                         Ok(Begun::Tunnel(front)) => return Err(Instead::Tunnel(Box::new(upstream), front)),
                         Err(message) => return Err(Instead::failed(message)),
                     };
+                    // Others may wait for this one to be on its way, and its answer may take long.
+                    drop(stay);
                     return Ok(self.relay(flight, upstream, reply).await);
                 }
                 Met::Died { answered, message } => (answered, message),
