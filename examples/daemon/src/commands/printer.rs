@@ -77,16 +77,23 @@ fn loss(count: u64) -> String {
 mod tests {
     use super::*;
     use std::sync::Mutex;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Sender, channel};
+
+    const SOON: Duration = Duration::from_secs(20);
 
     /// Fails or blocks as told.
     struct Pipe {
         turns: Receiver<bool>,
+        /// Told when something is to be written.
+        begins: Option<Sender<()>>,
         written: Arc<Mutex<String>>,
     }
 
     impl Write for Pipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(begins) = self.begins.take() {
+                let _nobody_may_listen = begins.send(());
+            }
             if !self.turns.recv().unwrap_or(true) {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
@@ -104,7 +111,7 @@ mod tests {
     fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
         let (turn, turns) = channel();
         let written = Arc::new(Mutex::new(String::new()));
-        let printer = Printer::new(Pipe { turns, written: Arc::clone(&written) });
+        let printer = Printer::new(Pipe { turns, begins: None, written: Arc::clone(&written) });
         for (line, works) in [("one\n", true), ("two\n", false), ("three\n", false), ("four\n", true)] {
             printer.print(line.to_owned());
             turn.send(works).expect("the thread lives");
@@ -118,13 +125,15 @@ mod tests {
     #[test]
     fn a_pipe_that_blocks_holds_nobody_up() {
         let (turn, turns) = channel();
+        let (begin, begins) = channel();
         let written = Arc::new(Mutex::new(String::new()));
-        let printer = Printer::new(Pipe { turns, written: Arc::clone(&written) });
+        let printer = Printer::new(Pipe { turns, begins: Some(begin), written: Arc::clone(&written) });
+        printer.print("first\n".to_owned());
+        begins.recv_timeout(SOON).expect("it is about to be written");
         for number in 0..3 * LINES_WAITING_MAX {
             printer.print(format!("{number}\n"));
         }
-        let dropped = printer.dropped.load(Ordering::Relaxed);
-        assert!(dropped >= (2 * LINES_WAITING_MAX) as u64 - 1, "{dropped} were dropped");
+        assert_eq!(printer.dropped.load(Ordering::Relaxed), (2 * LINES_WAITING_MAX) as u64);
         drop(turn);
         printer.finish();
         assert!(written.lock().expect("nobody panics with it").contains("log lines dropped"));
