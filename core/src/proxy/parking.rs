@@ -157,7 +157,7 @@ impl Drop for Driver<'_> {
     }
 }
 
-/// One request's dealings with the gate, from its head until it has a connection. Nothing is allocated before it waits.
+/// One request's dealings with the gate, from its head until that of its answer. Nothing is allocated before it waits.
 ///
 /// ```text
 /// loop {

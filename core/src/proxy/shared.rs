@@ -118,6 +118,7 @@ impl Shared {
         self.limits.load()
     }
 
+    /// For a connection, which holds what it has seen last.
     pub(super) fn kept_limits(&self) -> KeptLimits<'_> {
         Cache::new(&self.limits)
     }

@@ -98,6 +98,7 @@ pub(super) fn poll_receive_tcp(
     let budget = ready!(poll_proceed(cx));
     loop {
         let mut last = None;
+        debug_assert!(into.len() < into.capacity(), "nothing to read into would look like an end");
         let received = stream.try_io(Interest::READABLE, || {
             let room = into.capacity() - into.len();
             let (read, _) = recv(stream, spare_capacity(into), RecvFlags::empty())?;
@@ -151,7 +152,7 @@ async fn connect_unix(socket: &Path) -> io::Result<UnixStream> {
 }
 
 /// On the host's own threads a peer that is gone must not be a SIGPIPE, which ends a host that has not thought of it. The
-/// standard library sees to that for TCP, and for Unix sockets only in newer versions than we ask for.
+/// standard library sees to that for long writes over TCP, and for Unix sockets only in newer versions than we ask for.
 fn poll_send(stream: &UnixStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
     let sending = || Ok(send(stream, bytes, SendFlags::NOSIGNAL)?);
     loop {

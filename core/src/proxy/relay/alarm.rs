@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Sleep, sleep};
 
 use crate::clock;
@@ -66,7 +67,40 @@ impl Alarm {
         if self.wakes && !sleep.is_elapsed() {
             return false;
         }
-        self.wakes = true;
+        // A turn that has had all its share is ended before the timer hears of it; there is another one at once.
+        self.wakes = has_budget_remaining();
         sleep.as_mut().poll(cx) == Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::ready;
+    use std::time::Duration;
+
+    use tokio::task::coop::poll_proceed;
+
+    use super::*;
+
+    /// Nobody else wakes the task.
+    #[tokio::test]
+    async fn an_alarm_that_is_set_at_the_end_of_a_long_turn_rings() {
+        let rings = tokio::spawn(async {
+            let mut alarm = Alarm::new();
+            poll_fn(|cx| {
+                moment::turn_begins();
+                if alarm.at.is_none() {
+                    while has_budget_remaining() {
+                        ready!(poll_proceed(cx)).made_progress();
+                    }
+                    alarm.set(Some(moment::now() + Duration::from_millis(5)));
+                }
+                if alarm.is_due(cx) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        });
+        let in_time = tokio::time::timeout(Duration::from_secs(20), rings).await;
+        in_time.expect("it rings").expect("it does not panic");
     }
 }

@@ -46,8 +46,8 @@ pub(super) enum Next<'c> {
 /// Serves one client until its connection ends. Which release answers is decided for each request anew (compat C-88).
 /// `held` is let go with the connection.
 ///
-/// No `async fn`, and nothing in here is moved, into a future of another one or within this one: there would be room for it
-/// twice, and this is what an idle client costs.
+/// No `async fn`, and what the future has is lent and not moved, neither to another future nor to a variable of its own: there
+/// would be room for it twice, and this is what an idle client costs.
 pub(crate) fn serve_connection<S: ClientStream>(
     mut stream: S,
     peer: Peer,

@@ -67,7 +67,7 @@ impl From<Broken> for Instead {
 }
 
 impl<'c, S: ClientStream> Connection<'c, S> {
-    /// Answers one request, of which at least a byte is there. In the end `input` is the begin of the next one.
+    /// Answers one request, of which at least a byte is there. When another one follows, `input` is its begin.
     pub(super) async fn exchange(&mut self, input: &mut Option<Buffer>) -> Next<'c> {
         let limits = Arc::clone(self.limits.load());
         let came = input.take().unwrap_or_else(Buffer::new);

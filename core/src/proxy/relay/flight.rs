@@ -47,7 +47,7 @@ pub(super) struct Flight<'c> {
     pub(super) half_closed: HalfClosed,
 }
 
-/// The limits of one request, and what is running out.
+/// What is running out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
     /// The end of `request_timeout`.
@@ -346,7 +346,7 @@ impl<'c> Flight<'c> {
             HalfClosed::No => None,
             HalfClosed::Until(until) => Some(until),
         };
-        let Times { total, upstream, client, .. } = self.times;
+        let Times { total, upstream, client } = self.times;
         alarm.set([total, upstream, client, half_closed].into_iter().flatten().min());
         if !alarm.is_due(cx) {
             return None;
