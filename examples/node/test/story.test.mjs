@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { PATIENCE_MS, here, run, story } from './support.mjs';
+import { PATIENCE_MS, here, run, runModule, story } from './support.mjs';
 
 test('the story, with real processes', { timeout: PATIENCE_MS }, async () => {
   const told = await run(process.execPath, ['story.mjs'], { cwd: here });
@@ -29,4 +30,20 @@ test('common and ES modules are the same package', async () => {
   assert.equal(imported.Engine, required.Engine);
   assert.equal(imported.default, required);
   assert.match(imported.version(), /^\d+\.\d+\.\d+$/);
+});
+
+test('the programs of the README and of the manual deploy', { timeout: PATIENCE_MS }, async () => {
+  const readme = readFileSync(`${here}README.md`, 'utf8').match(/^```js\n(.*?)^```/ms)[1];
+  const page = readFileSync(new URL('../../../core/src/manual/embedding_in_node.rs', import.meta.url), 'utf8');
+  const manual = page.match(/^\/\/! ```js\n(.*?)^\/\/! ```/ms)[1].replace(/^\/\/! ?/gm, '');
+  for (const program of [readme, manual]) {
+    // In a made-up world, and not until Ctrl-C.
+    const madeUp = program.replace(/^\}\);$/m, '}, { simulate: { seed: 1 } });').replace('engine.ref()', 'engine');
+    assert.notEqual(madeUp, program);
+    const told = await runModule(madeUp);
+    assert.equal(told.stderr, '');
+    assert.match(told.stdout, /^preflight\n/);
+    assert.match(told.stdout.trimEnd().split('\n').at(-1), /v2( is active|')/);
+    assert.equal(told.code, 0);
+  }
 });

@@ -122,12 +122,16 @@ pub fn soname() -> String {
 
 /// Compiles `tests/hosts/<name>.c` with everything that gcc has to say against it.
 pub fn host(name: &str) -> PathBuf {
-    let source = here().join("tests/hosts").join(format!("{name}.c"));
+    compiled(&here().join("tests/hosts").join(format!("{name}.c")), name)
+}
+
+/// The same for a program that lies anywhere.
+pub fn compiled(source: &Path, name: &str) -> PathBuf {
     let program = scratch("hosts").join(format!("{name}-{}", std::process::id()));
     let folder = &library().folder;
     let mut gcc = Command::new("gcc");
     gcc.args(["-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"]);
-    gcc.arg("-I").arg(include()).arg(&source).arg("-o").arg(&program);
+    gcc.arg("-I").arg(include()).arg(source).arg("-o").arg(&program);
     gcc.arg("-L").arg(folder).arg("-lrollcore").arg(format!("-Wl,-rpath,{}", folder.display()));
     succeeds(&mut gcc);
     program
