@@ -20,13 +20,13 @@ pub const SLOW_TAKES: Duration = Duration::from_millis(20);
 pub const SMALL: &str = "/small";
 /// Answered with 64 KiB.
 pub const LARGE: &str = "/large";
-/// Answered with 512 KiB, which is more than the kernel takes for a client on an Ethernet that reads nothing.
+/// Answered with 8 MiB, which is more than the sockets on the way to a client that reads nothing take.
 pub const HUGE: &str = "/huge";
 /// Answered like [`SMALL`], after a while.
 pub const SLOW: &str = "/slow";
 
 static LARGE_BODY: [u8; 64 * 1024] = [b'x'; 64 * 1024];
-static HUGE_BODY: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 512 * 1024].into());
+static HUGE_BODY: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 8 << 20].into());
 
 /// Starts an application on a thread of its own. It serves until the program ends.
 ///
