@@ -86,6 +86,7 @@
 //! | no descriptor, memory or port for a connection to the process | 1 s, tried again after 5 to 500 ms; idle connections are closed | 503, `Service unavailable` |
 //! | no descriptor to accept with | 1 s, looked again after 5 to 500 ms | who waits is closed, with the descriptor kept for this |
 //! | a process's queue at a Unix socket | its own | another attempt after 1 to 20 ms, within `upstreamConnectTimeoutMs` |
+//! | a process's queue at a port of the loopback | its own | another attempt after 1 to 100 ms, within `upstreamConnectTimeoutMs`; elsewhere the system makes it, after 1, 3 and 7 s |
 //! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |
 //! | what lies in a TCP socket from a process, unread | 512 KiB, and up to as much again, or the system's own limit if lower | the process waits |
 //! | the word of the supervisor that a process has ended | 500 ms after a refused connection | who waits for it gets 502 |

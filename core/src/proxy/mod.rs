@@ -15,6 +15,7 @@ mod access;
 mod alone;
 mod book;
 mod clients;
+mod connect;
 mod door;
 mod draining;
 mod ending;

@@ -1,31 +1,20 @@
 //! A connection to an application, over TCP or a Unix socket.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::coop::poll_proceed;
-use tokio::time::sleep;
-
-use super::route::Backend;
-
-/// How many bytes of a request's body may lie in a Unix socket, not yet read. The kernel takes its own limit if that is
-/// lower (`net.core.wmem_max`); its default would hold fewer bytes than a read of a long body brings.
-const SEND_BUFFER_BYTES: usize = 512 * 1024;
 
 /// How many bytes of an answer may lie in a TCP socket, not yet read, because the client takes no more: this, and up to as
 /// much again. Left to itself, Linux makes that 6 MiB for an application that is fast (`net.ipv4.tcp_rmem`). The kernel takes
 /// its own limit if that is lower (`net.core.rmem_max`).
-const RECEIVE_BUFFER_BYTES: usize = 512 * 1024;
+pub(super) const RECEIVE_BUFFER_BYTES: usize = 512 * 1024;
 
 /// A connection to an application.
 #[derive(Debug)]
@@ -35,27 +24,6 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Connects to `backend`, however long that takes.
-    ///
-    /// # Cancel safety
-    /// Dropping the future gives up the attempt.
-    pub(super) async fn connect(backend: &Backend) -> io::Result<Self> {
-        let stream = match backend {
-            Backend::Address(address) => TcpStream::connect::<SocketAddr>(*address).await?,
-            Backend::Name { host, port } => TcpStream::connect((host.as_str(), *port)).await?,
-            Backend::Unix(socket) => {
-                let stream = connect_unix(socket).await?;
-                // A kernel that refuses it is slower with long bodies, nothing else.
-                let _ = setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER_BYTES);
-                return Ok(Self::Unix(stream));
-            }
-        };
-        stream.set_nodelay(true)?;
-        // A kernel that refuses it holds more, nothing else.
-        let _ = setsockopt(&stream, sockopt::RcvBuf, &RECEIVE_BUFFER_BYTES);
-        Ok(Self::Tcp(stream))
-    }
-
     /// Reads what there is, without waiting and without waking anybody.
     pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -129,25 +97,6 @@ pub(super) fn poll_stirs_tcp(stream: &TcpStream, cx: &mut Context<'_>) -> Poll<(
         Ok(()) => Poll::Ready(()),
         // An error is read as one.
         Err(_) => stream.poll_read_ready(cx).map(drop),
-    }
-}
-
-/// How long to wait until another attempt to get into a queue that is full: from the first to the longest pause.
-const QUEUE_PAUSE_MIN: Duration = Duration::from_millis(1);
-const QUEUE_PAUSE_MAX: Duration = Duration::from_millis(20);
-
-/// Over TCP the kernel goes on asking while the application's queue is full; at a Unix socket it says EAGAIN at once, and
-/// nothing tells when there is room (connect(2)).
-async fn connect_unix(socket: &Path) -> io::Result<UnixStream> {
-    let mut pause = QUEUE_PAUSE_MIN;
-    loop {
-        match UnixStream::connect(socket).await {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                sleep(pause).await;
-                pause = (pause * 2).min(QUEUE_PAUSE_MAX);
-            }
-            connected => return connected,
-        }
     }
 }
 

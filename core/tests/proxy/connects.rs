@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use rollcore::{DrainingProxy, ProxyLimits, ProxyOptions, Traffic};
 
+use socket2::Socket;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
 use super::limits::deaf;
 use super::support::*;
 use super::table;
@@ -49,5 +53,48 @@ async fn upstream_connects_max() {
     assert_eq!(most.await, MAX);
     for mut client in clients {
         assert!(client.response().await.0.starts_with("HTTP/1.1 502 "), "who waits has no more time");
+    }
+}
+
+/// Answers everybody who comes, from now on.
+fn serve(listener: Socket) {
+    listener.set_nonblocking(true).expect("it is a socket");
+    let listener = TcpListener::from_std(listener.into()).expect("it listens");
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut peer = Peer::new(stream);
+            connections.spawn(async move {
+                peer.head().await;
+                peer.send(ok("hello")).await;
+            });
+        }
+    });
+}
+
+/// More requests came at once than the application's queue had room for: those whom the kernel had not let in were asked
+/// for again only after a second, and then after two more, so that in a crowd some of them got a 502.
+#[tokio::test]
+async fn a_full_queue_of_the_loopback_is_waited_for() {
+    const CLIENTS: usize = 24;
+    // The kernel alone would not ask again before.
+    const LESS_THAN_A_SECOND: Duration = Duration::from_millis(900);
+    let (listener, address, queue) = deaf();
+    let limits = ProxyLimits { upstream_connect_timeout: LESS_THAN_A_SECOND, ..ProxyLimits::default() };
+    let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
+    drop(proxy.switch_to(Traffic::to(V1, [address])));
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        clients.push(client);
+    }
+    // All of them are on their way before the first is let in.
+    counts_become(&proxy, V1, CLIENTS as u64, 0).await;
+    drop(queue);
+    serve(listener);
+    for client in &mut clients {
+        let (head, _) = client.response().await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
     }
 }

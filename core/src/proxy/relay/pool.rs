@@ -119,8 +119,8 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
+    use crate::proxy::connect::connect;
     use crate::proxy::route::Backend;
-    use crate::proxy::stream::Stream;
 
     const LIMIT: Duration = Duration::from_secs(60);
     /// Idle for so long, it is looked at more closely.
@@ -131,7 +131,7 @@ mod tests {
     async fn resting() -> (Pool, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let stream = Stream::connect(&Backend::Address(address)).await.expect("it listens");
+        let stream = connect(&Backend::Address(address)).await.expect("it listens");
         let (application, _) = listener.accept().expect("it was connected to");
         let pool = Pool::new();
         pool.switch_to(1);

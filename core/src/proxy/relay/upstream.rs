@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock;
 use crate::descriptors::is_out_of_descriptors;
+use crate::proxy::connect::connect;
 use crate::proxy::error::errno_name;
 use crate::proxy::machine::Shortage;
 use crate::proxy::route::Route;
@@ -51,6 +52,10 @@ impl Source for Stream {
 }
 
 impl Upstream {
+    fn new(stream: Stream, route: u64, backend: usize) -> Self {
+        Self { stream, route, backend, served: 0, is_deaf: false }
+    }
+
     /// Whether the application has closed it or sent something unasked, as far as the runtime has heard. Costs no system
     /// call unless it has.
     pub(super) fn has_stirred(&self) -> bool {
@@ -67,7 +72,7 @@ impl Upstream {
     /// A connection that has carried a request.
     #[cfg(test)]
     pub(super) fn served_once(stream: Stream, route: u64) -> Self {
-        Self { stream, route, backend: 0, served: 1, is_deaf: false }
+        Self { served: 1, ..Self::new(stream, route, 0) }
     }
 
     pub(super) fn is_deaf(&self) -> bool {
@@ -157,12 +162,12 @@ async fn dial_once(route: &Route, first: usize, limit: Duration) -> Result<Upstr
         let backend = (first + turn) % backends.len();
         let connected = async {
             let _place = route.place_to_connect(backend).await;
-            Stream::connect(&backends[backend]).await
+            connect(&backends[backend]).await
         };
         unreached.failures += 1;
         match timeout(limit, connected).await {
             Ok(Ok(stream)) => {
-                return Ok(Upstream { stream, route: route.ledger.id, backend, served: 0, is_deaf: false });
+                return Ok(Upstream::new(stream, route.ledger.id, backend));
             }
             Ok(Err(error)) => {
                 unreached.message = format!("connect {} {}", errno_name(&error), backends[backend]);
