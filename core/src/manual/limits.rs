@@ -57,7 +57,7 @@
 //! | `headFieldsMax`, of a request or an answer; 256 at most | 100 | 431; for an answer 502 |
 //! | `bodyBytesMax`, of a request | no limit | 413 |
 //! | `clientStallTimeoutMs`, a client that takes nothing of its answer or sends nothing of its body | 60 s | its connection is closed |
-//! | `clientUnsentBytesMax`, of an answer, held by the system for a client that takes nothing; 4 KiB to 1 GiB | 512 KiB, and a segment more: 64 KiB at most | the rest stays with the application |
+//! | `clientUnsentBytesMax`, of an answer, held by the system for a client that takes nothing; 4 KiB to 1 GiB | 256 KiB, and a segment more: 64 KiB at most | the rest stays with the application |
 //! | `halfCloseTimeoutMs`, a client that has closed its side and takes nothing | 5 s | it is taken to be gone; 0: at once |
 //! | `upstreamConnectTimeoutMs` | 5 s | 502 |
 //! | `upstreamConnectsMax`, connections to one process that are being made at once | 64 | more requests wait for their turn |
@@ -88,7 +88,7 @@
 //! | a process's queue at a Unix socket | its own | another attempt after 1 to 20 ms, within `upstreamConnectTimeoutMs` |
 //! | a process's queue at a port of the loopback | its own | another attempt after 1 to 100 ms, within `upstreamConnectTimeoutMs`; elsewhere the system makes it, after 1, 3 and 7 s |
 //! | what lies in a Unix socket to a process, unread | 512 KiB, or the system's own limit if lower | the client is read more slowly |
-//! | what lies in a TCP socket from a process, unread | 512 KiB, and up to as much again, or the system's own limit if lower | the process waits |
+//! | what lies in a TCP socket from a process, unread | 128 KiB, for a client that takes what comes 512 KiB; and up to as much again, or the system's own limit if lower | the process waits |
 //! | the word of the supervisor that a process has ended | 500 ms after a refused connection | who waits for it gets 502 |
 //! | a try whether a restarted process listens | one at a time, 2 to 50 ms after a refused one | |
 //! | a request whose new connection died | three times more, after 5, 20 and 80 ms | 502 |
@@ -279,7 +279,7 @@
 //! assert_eq!((connections_max, connections_per_peer_max), (16_384, None));
 //! assert_eq!((head_timeout, idle_timeout, head_bytes_max, head_fields_max), (seconds(60), seconds(60), 64 * 1024, 100));
 //! assert_eq!((body_bytes_max, client_stall_timeout, half_close_timeout), (None, seconds(60), seconds(5)));
-//! assert_eq!(client_unsent_bytes_max, 512 * 1024);
+//! assert_eq!(client_unsent_bytes_max, 256 * 1024);
 //! assert_eq!((upstream_connect_timeout, upstream_connects_max), (seconds(5), 64));
 //! assert_eq!((upstream_first_byte_timeout, upstream_silence_timeout, request_timeout), (None, None, None));
 //! assert_eq!((upstream_idle_timeout, upstream_idle_max), (seconds(4), 256));

@@ -37,7 +37,7 @@ pub struct ProxyLimits {
     pub client_stall_timeout: Duration,
     /// How many bytes of an answer the system may hold for a client to which they cannot be sent, because it takes nothing;
     /// then the rest stays with the application, until some were sent. What is on its way to a client does not count, so one
-    /// that reads gets everything as fast as before. The system rounds up to whole segments, 64 KiB at most. Default 512 KiB;
+    /// that reads gets everything as fast as before. The system rounds up to whole segments, 64 KiB at most. Default 256 KiB;
     /// Linux alone would hold up to 4 MiB for each (`net.ipv4.tcp_wmem`), and make everybody wait at `net.ipv4.tcp_mem`.
     pub client_unsent_bytes_max: u32,
     /// How long a client that has closed its sending side is still answered while nothing can be sent to it; then it
@@ -100,7 +100,7 @@ impl Default for ProxyLimits {
             head_fields_max: 100,
             body_bytes_max: None,
             client_stall_timeout: Duration::from_secs(60),
-            client_unsent_bytes_max: 512 * 1024,
+            client_unsent_bytes_max: 256 * 1024,
             half_close_timeout: Duration::from_secs(5),
             upstream_connect_timeout: Duration::from_secs(5),
             upstream_connects_max: 64,

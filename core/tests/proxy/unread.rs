@@ -12,7 +12,9 @@ use crate::table;
 /// How much the system may add to what it is told: a segment, which on the loopback has 64 KiB, and some of one under way.
 const SLACK: u64 = 128 * 1024;
 /// What may lie in the socket from the application: what we ask for, and as much again.
-const FROM_APPLICATION_MAX: u64 = 2 * 512 * 1024;
+const FROM_APPLICATION_MAX: u64 = 2 * 128 * 1024;
+/// The same for a client who has taken much.
+const FROM_APPLICATION_TAKEN_MAX: u64 = 2 * 512 * 1024;
 /// So much is read before: the system has learned by then that this client is fast, and would hold megabytes for him.
 const READ_BEFORE: usize = 32 << 20;
 /// Long enough for everything to be as full as it gets.
@@ -38,13 +40,12 @@ struct Held {
     from_application: u64,
 }
 
-/// What is held for a client who reads fast, and then nothing, when everything is as full as it gets: shortly before his
-/// connection is closed.
-async fn held(proxy: &DrainingProxy, app: SocketAddr) -> Held {
+/// What is held for a client who reads so many bytes fast, and then nothing, when everything is as full as it gets: shortly
+/// before his connection is closed.
+async fn held(proxy: &DrainingProxy, app: SocketAddr, mut left: usize) -> Held {
     let mut client = Peer::connect(proxy.local_addr()).await;
     client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
     let mut read = vec![0; 1 << 20];
-    let mut left = READ_BEFORE;
     while left > 0 {
         left = left.saturating_sub(within(client.stream.read(&mut read)).await.expect("it comes"));
     }
@@ -81,9 +82,20 @@ async fn who_stops_reading_makes_the_system_hold_little() {
     for max in [256 * 1024, 1 << 20, 128 * 1024] {
         // It is a limit of now: for whoever comes later.
         proxy.set_limits(limits(max));
-        let held = held(&proxy, app.address).await;
+        let held = held(&proxy, app.address, READ_BEFORE).await;
         let max = u64::from(max) + SLACK;
         assert!((1..=max).contains(&held.for_client), "{held:?}: at most {max}");
-        assert!((1..=FROM_APPLICATION_MAX).contains(&held.from_application), "{held:?}");
+        let of_one_who_takes = FROM_APPLICATION_MAX + 1..=FROM_APPLICATION_TAKEN_MAX;
+        assert!(of_one_who_takes.contains(&held.from_application), "{held:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_reads_makes_it_hold_less() {
+    let app = endless().await;
+    let limits = ProxyLimits { client_stall_timeout: STALL, ..ProxyLimits::default() };
+    let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
+    drop(proxy.switch_to(Traffic::to(V1, [app.address])));
+    let held = held(&proxy, app.address, 0).await;
+    assert!((1..=FROM_APPLICATION_MAX).contains(&held.from_application), "{held:?}");
 }

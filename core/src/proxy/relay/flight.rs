@@ -24,6 +24,9 @@ use super::client_stream::ClientStream;
 use super::moment;
 use super::upstream::Upstream;
 
+/// More than the socket of a client that never reads takes: Linux begins with 128 KiB (`net.ipv4.tcp_rmem`).
+const CLIENT_SOCKET_BYTES: u64 = 256 * 1024;
+
 /// A request, and what has come of it.
 pub(super) struct Flight<'c> {
     pub(super) account: Account<'c>,
@@ -338,6 +341,11 @@ impl<'c> Flight<'c> {
     /// The client has to send or to take something.
     pub(super) fn client_awaited(&mut self) {
         self.times.client_awaited(self.limits.client_stall_timeout);
+    }
+
+    /// Whether more has come for the client than lies in sockets when it takes nothing.
+    pub(super) fn client_takes_it(&self) -> bool {
+        self.account.bytes_out > u64::from(self.limits.client_unsent_bytes_max) + CLIENT_SOCKET_BYTES
     }
 
     /// Whether something has run out; else wakes when it does.

@@ -269,7 +269,12 @@ impl Reply {
             };
             let left = if let Body::Length(left) = self.body { left } else { 0 };
             match poll_fill(&mut flight.answer, cx, &mut from.stream, left) {
-                Poll::Ready(Ok(1..)) => flight.times.upstream_moved(),
+                Poll::Ready(Ok(1..)) => {
+                    flight.times.upstream_moved();
+                    if flight.client_takes_it() {
+                        from.widen();
+                    }
+                }
                 Poll::Ready(Ok(0)) if self.body == Body::UntilClose => self.end_with_connection(),
                 Poll::Ready(result) => return Poll::Ready(ReplyEnd::BrokeOff(end_of(&result))),
                 Poll::Pending => {

@@ -33,6 +33,7 @@ pub(super) struct Upstream {
     pub(super) served: u32,
     /// Whether something could not be written: it carries no further request.
     is_deaf: bool,
+    is_wide: bool,
 }
 
 impl Source for Stream {
@@ -53,7 +54,7 @@ impl Source for Stream {
 
 impl Upstream {
     fn new(stream: Stream, route: u64, backend: usize) -> Self {
-        Self { stream, route, backend, served: 0, is_deaf: false }
+        Self { stream, route, backend, served: 0, is_deaf: false, is_wide: false }
     }
 
     /// Whether the application has closed it or sent something unasked, as far as the runtime has heard. Costs no system
@@ -73,6 +74,14 @@ impl Upstream {
     #[cfg(test)]
     pub(super) fn served_once(stream: Stream, route: u64) -> Self {
         Self { served: 1, ..Self::new(stream, route, 0) }
+    }
+
+    /// The client takes what comes: from now on more of it may wait in the socket, for this request and the next ones.
+    pub(super) fn widen(&mut self) {
+        if !self.is_wide {
+            self.is_wide = true;
+            self.stream.widen();
+        }
     }
 
     pub(super) fn is_deaf(&self) -> bool {
