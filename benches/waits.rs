@@ -26,7 +26,7 @@ pub struct Askers {
 pub struct Waits {
     /// How long each answer took; the shortest first.
     sorted: Vec<Duration>,
-    silence: Duration,
+    longest_gap: Duration,
 }
 
 impl Askers {
@@ -69,10 +69,10 @@ async fn ask(address: SocketAddr, go_on: &AtomicBool) -> Vec<(Instant, Duration)
 impl Waits {
     fn of(mut answers: Vec<(Instant, Duration)>) -> Self {
         answers.sort_unstable();
-        let silence = answers.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap_or_default();
+        let longest_gap = answers.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap_or_default();
         let mut sorted: Vec<_> = answers.into_iter().map(|(_, wait)| wait).collect();
         sorted.sort_unstable();
-        Self { sorted, silence }
+        Self { sorted, longest_gap }
     }
 
     /// How many requests were answered.
@@ -96,8 +96,8 @@ impl Waits {
 
     /// The longest time in which nobody at all was answered.
     #[must_use]
-    pub fn silence(&self) -> Duration {
-        self.silence
+    pub fn longest_gap(&self) -> Duration {
+        self.longest_gap
     }
 }
 
