@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::route::Backend;
@@ -23,11 +23,6 @@ const SEND_BUFFER_BYTES: usize = 512 * 1024;
 /// much again. Left to itself, Linux makes that 6 MiB for an application that is fast (`net.ipv4.tcp_rmem`). The kernel takes
 /// its own limit if that is lower (`net.core.rmem_max`).
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
-
-/// The longest segment to and from an application. Those of the loopback have 64 KiB, and Linux lets the application's
-/// socket hold twenty of them and more for a client that takes nothing. With its headers one of these fits into 16 KiB, and
-/// 64 KiB cost a seventh less in five of them than in one and a rest. Those of an Ethernet are shorter anyway.
-const SEGMENT_BYTES: u32 = 15_000;
 
 /// How long to wait until another attempt to get into a queue that is full: from the first to the longest pause.
 const QUEUE_PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -64,21 +59,14 @@ async fn connect_by_name(host: &str, port: u16) -> io::Result<TcpStream> {
 
 async fn connect_tcp(address: SocketAddr) -> io::Result<TcpStream> {
     if !address.ip().is_loopback() {
-        return attempt(address).await;
+        return TcpStream::connect(address).await;
     }
     let mut pauses = Pauses::up_to(LOOPBACK_ATTEMPT_MAX);
     loop {
-        if let Ok(connected) = timeout(pauses.next(), attempt(address)).await {
+        if let Ok(connected) = timeout(pauses.next(), TcpStream::connect(address)).await {
             return connected;
         }
     }
-}
-
-async fn attempt(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A kernel that refuses it holds more, nothing else.
-    let _ = setsockopt(&socket, sockopt::TcpMaxSeg, &SEGMENT_BYTES);
-    socket.connect(address).await
 }
 
 async fn connect_unix(socket: &Path) -> io::Result<UnixStream> {
