@@ -34,13 +34,7 @@ async fn upstream_connects_max() {
     drop(proxy.switch_to(Traffic::to(V1, [address])));
     // Those who fill its queue.
     let before = being_made(address.port());
-    let mut clients = Vec::new();
-    for _ in 0..REQUESTS {
-        let mut client = Peer::connect(proxy.local_addr()).await;
-        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-        clients.push(client);
-    }
-    counts_become(&proxy, V1, REQUESTS.into(), 0).await;
+    let clients = asking(&proxy, REQUESTS).await;
     // Until the first is given up, each that may has its turn.
     let most = within(async {
         let mut most = 0;
@@ -76,21 +70,15 @@ fn serve(listener: Socket) {
 /// for again only after a second, and then after two more, so that in a crowd some of them got a 502.
 #[tokio::test]
 async fn a_full_queue_of_the_loopback_is_waited_for() {
-    const CLIENTS: usize = 24;
+    const CLIENTS: u16 = 24;
     // The kernel alone would not ask again before.
     const LESS_THAN_A_SECOND: Duration = Duration::from_millis(900);
     let (listener, address, queue) = deaf();
     let limits = ProxyLimits { upstream_connect_timeout: LESS_THAN_A_SECOND, ..ProxyLimits::default() };
     let proxy = DrainingProxy::bind(ProxyOptions { limits, ..options() }).expect("a free port");
     drop(proxy.switch_to(Traffic::to(V1, [address])));
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        let mut client = Peer::connect(proxy.local_addr()).await;
-        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-        clients.push(client);
-    }
     // All of them are on their way before the first is let in.
-    counts_become(&proxy, V1, CLIENTS as u64, 0).await;
+    let mut clients = asking(&proxy, CLIENTS).await;
     drop(queue);
     serve(listener);
     for client in &mut clients {

@@ -257,6 +257,18 @@ pub(crate) async fn counts_become(proxy: &DrainingProxy, generation: Generation,
     .await;
 }
 
+/// So many clients whose requests are on their way, all of them at once.
+pub(crate) async fn asking(proxy: &DrainingProxy, count: u16) -> Vec<Peer> {
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        let mut client = Peer::connect(proxy.local_addr()).await;
+        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+        clients.push(client);
+    }
+    counts_become(proxy, V1, count.into(), 0).await;
+    clients
+}
+
 /// An address where nobody listens.
 pub(crate) async fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

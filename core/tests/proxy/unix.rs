@@ -130,20 +130,14 @@ async fn where_nobody_listens_the_answer_is_502_and_the_path_is_named() {
 /// not wait at a Unix socket.
 #[tokio::test]
 async fn a_full_queue_is_waited_for() {
-    const CLIENTS: usize = 24;
+    const CLIENTS: u16 = 24;
     let (_directory, path) = place();
     let socket = UnixSocket::new_stream().expect("a socket");
     socket.bind(&path).expect("the name is free");
     let listener = socket.listen(1).expect("it is bound");
     let proxy = to_unix(&path);
-    let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
-        let mut client = Peer::connect(proxy.local_addr()).await;
-        client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
-        clients.push(client);
-    }
     // All of them are on their way before the first is let in.
-    counts_become(&proxy, V1, CLIENTS as u64, 0).await;
+    let mut clients = asking(&proxy, CLIENTS).await;
     serve(listener);
     for client in &mut clients {
         let (head, _) = client.response().await;
