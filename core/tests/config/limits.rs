@@ -126,7 +126,7 @@ fn limits_are_checked() {
     expect(
         json!({ "clientUnsentBytesMax": 1000 }),
         "clientUnsentBytesMax must be an integer of at least 4096",
-        "clientUnsentBytesMax to 4096 or more, e.g. 524288.",
+        "clientUnsentBytesMax to 4096 or more, e.g. 262144.",
     );
     expect(
         json!({ "headFieldsMax": 257 }),

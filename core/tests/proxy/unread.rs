@@ -45,6 +45,7 @@ struct Held {
 async fn held(proxy: &DrainingProxy, app: SocketAddr, mut left: usize) -> Held {
     let mut client = Peer::connect(proxy.local_addr()).await;
     client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").await;
+    counts_become(proxy, V1, 1, 0).await;
     let mut read = vec![0; 1 << 20];
     while left > 0 {
         left = left.saturating_sub(within(client.stream.read(&mut read)).await.expect("it comes"));
