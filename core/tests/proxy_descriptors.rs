@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use rollcore::{
@@ -77,6 +78,8 @@ struct Starved {
     lines: Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
     socket: PathBuf,
+    /// How many connections the application has.
+    to_application: Arc<(Mutex<usize>, Condvar)>,
     _directory: tempfile::TempDir,
 }
 
@@ -84,9 +87,17 @@ impl Starved {
     fn start() -> Self {
         let app = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let upstream = app.local_addr().expect("it is bound").to_string();
+        let to_application = Arc::<(Mutex<usize>, Condvar)>::default();
+        let open = Arc::clone(&to_application);
         std::thread::spawn(move || {
             for stream in app.incoming() {
-                std::thread::spawn(move || answer(stream.expect("a connection")));
+                let open = Arc::clone(&open);
+                *open.0.lock().expect("nobody panics with it") += 1;
+                std::thread::spawn(move || {
+                    answer(stream.expect("a connection"));
+                    *open.0.lock().expect("nobody panics with it") -= 1;
+                    open.1.notify_one();
+                });
             }
         });
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -104,7 +115,7 @@ impl Starved {
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let address = said(&mut lines, "listening ").parse().expect("an address");
         let orders = child.stdin.take();
-        Self { child, orders, lines, address, socket, _directory: directory }
+        Self { child, orders, lines, address, socket, to_application, _directory: directory }
     }
 
     /// How many clients may be connected, and how many were turned away, when it has done what it is told.
@@ -113,6 +124,18 @@ impl Starved {
         let numbers = said(&mut self.lines, &format!("{order} "));
         let (max, refused) = numbers.split_once(' ').expect("two numbers");
         (max.parse().expect("a number"), refused.parse().expect("a number"))
+    }
+
+    /// Takes every descriptor while there are clients. What closes a moment after its last byte was seen would leave one
+    /// behind the back of whoever ate them all.
+    fn eat_beside_clients(&mut self) {
+        let (open, changed) = &*self.to_application;
+        let open = open.lock().expect("nobody panics with it");
+        let (open, _) =
+            changed.wait_timeout_while(open, SOON, |open| *open > 0).expect("nobody panics with it");
+        assert_eq!(*open, 0, "the connection to the application stays open");
+        drop(open);
+        self.tell("eat beside");
     }
 
     fn connect(&self) -> TcpStream {
@@ -181,10 +204,8 @@ fn starve_a_client(proxy: &mut Starved) {
     let mut client = proxy.connect();
     let served = get(&mut client).expect("it answers");
     assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "he is in: {served}");
-    // What closes a moment after its last byte was seen leaves a descriptor behind the back of whoever ate them all: that time
-    // does not count.
     let waits_and_is_served = (0..5).any(|_| {
-        proxy.tell("eat beside");
+        proxy.eat_beside_clients();
         client.write_all(GET).expect("it is open");
         client.set_read_timeout(Some(Duration::from_millis(100))).expect("it is not zero");
         let waits = client.peek(&mut [0]).is_err();
@@ -195,13 +216,10 @@ fn starve_a_client(proxy: &mut Starved) {
     });
     assert!(waits_and_is_served);
 
-    let is_told = (0..5).any(|_| {
-        proxy.tell("eat beside");
-        let told = get(&mut client).expect("it answers");
-        proxy.tell("give back beside");
-        told.starts_with("HTTP/1.1 503 ") && told.ends_with("Service unavailable\n")
-    });
-    assert!(is_told);
+    proxy.eat_beside_clients();
+    let told = get(&mut client).expect("it answers");
+    proxy.tell("give back beside");
+    assert!(told.starts_with("HTTP/1.1 503 ") && told.ends_with("Service unavailable\n"), "{told}");
     let served = get(&mut client).expect("it answers");
     assert!(served.starts_with("HTTP/1.1 200 OK\r\n"), "{served}");
 }
