@@ -120,6 +120,19 @@ async fn server_sent_events_arrive_one_by_one() {
 }
 
 /// An application refuses an upload without reading it, and closes.
+/// It was closed without a word, so that the next request of the client failed.
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_request_says_that_it_is_the_last() {
+    let proxy = proxy_to(App::saying("hello").await.address);
+    let mut client = Peer::connect(proxy.local_addr()).await;
+    client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 4\r\n\r\n").await;
+    let (head, body) = client.response().await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && body == "hello", "{head}{body}");
+    assert_eq!(field(&head, "connection").as_deref(), Some("close"), "{head}");
+    client.send("late").await;
+    client.gone().await;
+}
+
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_request_arrives() {
     let app = App::start(|mut peer| async move {

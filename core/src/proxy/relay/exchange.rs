@@ -197,7 +197,8 @@ impl<'c, S: ClientStream> Connection<'c, S> {
             upstream.served += 1;
             let (answered, message) = match self.meet(plan, flight, &mut upstream).await {
                 Met::Head(head) => {
-                    let closes = self.is_to_close(&flight.account);
+                    // What is still to come of the request may never be read: no other one follows it.
+                    let closes = self.is_to_close(&flight.account) || !flight.has_come();
                     let reply = match Reply::begin(plan, closes, flight, head) {
                         Ok(Begun::Reply(reply)) => reply,
                         Ok(Begun::Tunnel(front)) => return Err(Instead::Tunnel(Box::new(upstream), front)),
